@@ -1,0 +1,196 @@
+"""Sessions in Redis.
+
+Keys, with the default prefix:
+
+    mg:s:{sid}    hash    the record; expires at the session's lifetime
+    mg:i:{sid}    string  the idle timeout, as nothing but its time to live; beside the record so
+                          that a touch changes no record
+    mg:u:user     zset    sids of a user by the end of their lifetime; an aid to find them, never
+                          a proof that they live
+
+The braces put record and idle timeout into one slot, so that every script works on a cluster.
+All time is the server's own.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from contextlib import asynccontextmanager, contextmanager
+from importlib import resources
+from typing import TYPE_CHECKING, Any, cast
+
+from redis.asyncio import BlockingConnectionPool, Redis
+from redis.asyncio.retry import Retry
+from redis.backoff import NoBackoff
+from redis.exceptions import RedisError
+
+from media_gate.auth.access import Grants
+from media_gate.auth.sessions import Kind, Session
+from media_gate.errors import Unavailable
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Iterator
+
+    from media_gate.settings import RedisSettings
+
+# Together these keep an answer under two seconds when Redis is down, hangs or drops packets.
+_SOCKET_TIMEOUT = 0.8
+_POOL_TIMEOUT = 1.0
+_MOST_CONNECTIONS = 64
+
+
+@asynccontextmanager
+async def connect(settings: RedisSettings) -> AsyncIterator[Redis]:
+    """A client for the configured server, closed at the end; connects when first used."""
+    if settings.url.startswith("memory:"):
+        # Imported here: only the demo and tests install the in-process server.
+        from fakeredis import FakeAsyncRedis  # noqa: PLC0415
+
+        client: Redis = FakeAsyncRedis()
+    else:
+        pool = BlockingConnectionPool.from_url(
+            settings.url,
+            max_connections=_MOST_CONNECTIONS,
+            timeout=_POOL_TIMEOUT,
+            socket_timeout=_SOCKET_TIMEOUT,
+            socket_connect_timeout=_SOCKET_TIMEOUT,
+            retry=Retry(NoBackoff(), 1),
+        )
+        client = Redis.from_pool(pool)
+    try:
+        yield client
+    finally:
+        await client.aclose()
+
+
+class RedisSessionStore:
+    """A `SessionStore` on one Redis; see there for what each method promises."""
+
+    def __init__(self, redis: Redis, *, prefix: str = "mg:") -> None:
+        self._redis = redis
+        self._prefix = prefix
+        scripts = resources.files("media_gate.auth") / "scripts"
+        self._create, self._read, self._touch, self._grants, self._revoke, self._index = (
+            redis.register_script((scripts / f"{name}.lua").read_text())
+            for name in ("create", "read", "touch", "change_grants", "revoke", "index")
+        )
+
+    async def create(self, session: Session) -> bool:
+        """Begin a session; False if its sid is taken.
+
+        The index is written before and after the record: before, so that no living session is
+        ever missing from it; after, because a sweep in between may have dropped the entry.
+        """
+        lifetime_ms = int(session.expires_in * 1000)
+        idle_ms = int(session.idle_timeout * 1000)
+        fields = [part for pair in _record(session, idle_ms).items() for part in pair]
+        with _refusing():
+            await self._enter(session)
+            created = await self._create(
+                keys=self._keys(session.sid), args=[lifetime_ms, idle_ms, *fields]
+            )
+            await self._enter(session)
+        return bool(created)
+
+    async def read(self, sid: str) -> Session | None:
+        """The session if it lives; one round trip."""
+        with _refusing():
+            answer = await self._read(keys=self._keys(sid))
+        if answer is None:
+            return None
+        flat, lifetime_ms, idle_ms = answer
+        fields = {name.decode(): value for name, value in zip(flat[::2], flat[1::2], strict=True)}
+        return _session(sid, fields, lifetime_ms, idle_ms)
+
+    async def touch(self, sid: str) -> bool:
+        """Restart the idle timeout; never creates."""
+        with _refusing():
+            return bool(await self._touch(keys=self._keys(sid)))
+
+    async def change_grants(self, sid: str, grants: Grants) -> bool:
+        """Replace the grants."""
+        with _refusing():
+            return bool(await self._grants(keys=self._keys(sid), args=[_json(grants)]))
+
+    async def revoke(self, sid: str) -> bool:
+        """End a session; the index entry is tidied after, and harmless where it stays."""
+        with _refusing():
+            lived, user = await self._revoke(keys=self._keys(sid))
+            if user:
+                await self._redis.zrem(self._user_key(user.decode()), sid)
+        return bool(lived)
+
+    async def of_user(self, user: str) -> list[Session]:
+        """All living sessions of a user; entries of dead ones are dropped on the way."""
+        with _refusing():
+            entries = cast("list[bytes]", await self._redis.zrange(self._user_key(user), 0, -1))
+            sids = [entry.decode() for entry in entries]
+            found = await asyncio.gather(*(self.read(sid) for sid in sids))
+            dead = [sid for sid, session in zip(sids, found, strict=True) if session is None]
+            if dead:
+                await self._redis.zrem(self._user_key(user), *dead)
+        return sorted((s for s in found if s is not None), key=lambda s: (s.created, s.sid))
+
+    async def ping(self) -> None:
+        """Raise `Unavailable` unless Redis answers."""
+        with _refusing():
+            await cast("Any", self._redis.ping())
+
+    async def _enter(self, session: Session) -> None:
+        keys = [self._user_key(session.user)]
+        await self._index(keys=keys, args=[session.sid, session.expires_in])
+
+    def _keys(self, sid: str) -> list[str]:
+        return [f"{self._prefix}s:{{{sid}}}", f"{self._prefix}i:{{{sid}}}"]
+
+    def _user_key(self, user: str) -> str:
+        return f"{self._prefix}u:{user}"
+
+
+@contextmanager
+def _refusing() -> Iterator[None]:
+    """Whatever goes wrong with Redis is one answer outside; its text may hold addresses."""
+    try:
+        yield
+    except (RedisError, OSError, TimeoutError) as error:
+        raise Unavailable(f"redis_{type(error).__name__}", room="auth") from error
+
+
+def _record(session: Session, idle_ms: int) -> dict[str, str | bytes | int]:
+    return {
+        "user": session.user,
+        "kind": session.kind,
+        "label": session.label,
+        "grants": _json(session.grants),
+        "created": session.created,
+        "idle_ms": idle_ms,
+        "key_id": session.key_id,
+        "generation": session.generation,
+        "seed": session.seed,
+    }
+
+
+def _session(sid: str, fields: dict[str, bytes], lifetime_ms: int, idle_ms: int) -> Session | None:
+    try:
+        return Session(
+            sid=sid,
+            user=fields["user"].decode(),
+            kind=cast("Kind", fields["kind"].decode()),
+            label=fields["label"].decode(),
+            grants=Grants(json.loads(fields["grants"])),
+            created=int(fields["created"]),
+            idle_timeout=int(fields["idle_ms"]) / 1000,
+            idle_left=idle_ms / 1000,
+            expires_in=lifetime_ms / 1000,
+            key_id=fields["key_id"].decode(),
+            generation=int(fields["generation"]),
+            seed=fields["seed"],
+        )
+    except (KeyError, ValueError):
+        # A record that is not of our making opens nothing.
+        return None
+
+
+def _json(grants: Grants) -> str:
+    return json.dumps(list(grants), ensure_ascii=False)

@@ -1,0 +1,185 @@
+"""What somebody asks of a picture: the variant parameters `w h fit format q preset dl`.
+
+Signed addresses say exactly what they mean: an unknown parameter is a mistake, and any size within
+the limits is allowed, because somebody with a key chose it. Unsigned ones are written by anybody:
+unknown parameters are ignored (wikis append `?20240101`), sizes snap up to the configured widths
+and quality to tens, so that a stranger cannot make an unbounded number of variants.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, TypeVar, get_args
+from urllib.parse import quote, unquote
+
+from media_gate.errors import BadParameter
+from media_gate.settings import Fit, Format, ImageSettings
+from media_gate.signing import VARIANT_PARAMETERS
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from media_gate.settings import PresetSettings
+
+#: pixels on one side of what a signed address may ask for: what WebP can hold (16383) is near
+MAX_SIDE = 16384
+
+Word = TypeVar("Word", bound=str)
+
+_SHAPING = ("w", "h", "fit", "format", "q")
+_SIZE = re.compile(r"[1-9][0-9]{0,4}")
+_QUALITY = re.compile(r"[1-9][0-9]?|100")
+
+
+@dataclass(frozen=True, slots=True)
+class VariantSpec:
+    """One wish, understood.
+
+    Attributes:
+        width: pixels the picture is to fit in (or cover), or None for no limit.
+        height: the same.
+        fit: "inside" keeps the whole picture, "cover" crops around the centre.
+        format: "auto" leaves the choice to the browser's Accept header.
+        quality: 1 to 100, or None for the configured one.
+        download: to be saved, not shown.
+        wants_original: a download without any wish for a shape: the untouched file, for whoever
+            may have it.
+    """
+
+    width: int | None = None
+    height: int | None = None
+    fit: Fit = "inside"
+    format: Format = "auto"
+    quality: int | None = None
+    download: bool = False
+    wants_original: bool = False
+
+    @classmethod
+    def parse(
+        cls, query: str, *, images: ImageSettings, signed: bool, default_preset: str | None = None
+    ) -> VariantSpec:
+        """Understand a raw query.
+
+        Args:
+            query: without "?"; of a signed target without the signature's own parameters.
+            images: widths and presets.
+            signed: whether every parameter must be known and is taken exactly.
+            default_preset: of the mount, for a query that says nothing about shape.
+
+        Raises:
+            BadParameter: a value without meaning, a doubled parameter, a contradiction; when
+                signed also an unknown parameter or a size beyond the limit.
+        """
+        values = _values(query, signed=signed)
+        download = _download(values)
+        shaped = bool(values.keys() - {"dl"})
+        name = values.get("preset") if shaped else default_preset
+        if name is not None:
+            return _from_preset(_preset(name, values, images), download, original=not shaped)
+        width, height = (_size(values.get(side), side, signed=signed) for side in ("w", "h"))
+        quality = _quality(values.get("q"))
+        if not signed:
+            width, height = _step(width, images.widths), _step(height, images.widths)
+            # Up to tens; 100 stays 100.
+            quality = None if quality is None else -(-quality // 10) * 10
+        fit: Fit = _choice("fit", values.get("fit", "inside"), get_args(Fit))
+        if fit == "cover" and (width is None or height is None):
+            raise _bad("cover_needs_both", "fit=cover needs both w and h.")
+        chosen: Format = _choice("format", values.get("format", "auto"), get_args(Format))
+        return cls(width, height, fit, chosen, quality, download, download and not shaped)
+
+
+def snap(query: str, images: ImageSettings) -> str:
+    """The canonical query for what an unsigned request would get, for signers to sign.
+
+    Sizes are the steps that they snap to, parameters stand in a fixed order, unknown ones are
+    gone; so equal wishes become equal addresses.
+
+    Raises:
+        BadParameter: as `VariantSpec.parse`.
+    """
+    spec = VariantSpec.parse(query, images=images, signed=False)
+    said = _values(query, signed=False)
+    if "preset" not in said:
+        snapped = {"w": spec.width, "h": spec.height, "q": spec.quality}
+        said |= {name: str(value) for name, value in snapped.items() if value is not None}
+    return "&".join(
+        f"{name}={quote(said[name], safe='')}" for name in VARIANT_PARAMETERS if name in said
+    )
+
+
+def _values(query: str, *, signed: bool) -> dict[str, str]:
+    """Known parameters by name; a name counts only as literally written."""
+    values: dict[str, str] = {}
+    for pair in query.split("&") if query else ():
+        name, _, value = pair.partition("=")
+        if name not in VARIANT_PARAMETERS:
+            if signed:
+                raise _bad("unknown_parameter", f"Only {', '.join(VARIANT_PARAMETERS)} are known.")
+            continue
+        if name in values:
+            raise _bad("doubled_parameter", f"{name} is given twice.")
+        values[name] = unquote(value)
+    return values
+
+
+def _preset(name: str, values: Mapping[str, str], images: ImageSettings) -> PresetSettings:
+    if any(shaping in values for shaping in _SHAPING):
+        raise _bad("preset_and_shape", f"preset stands alone, without {', '.join(_SHAPING)}.")
+    preset = images.presets.get(name)
+    if preset is None:
+        raise _bad("unknown_preset", "There is no preset of this name.")
+    return preset
+
+
+def _from_preset(preset: PresetSettings, download: bool, *, original: bool) -> VariantSpec:  # noqa: FBT001  a field's value, not a switch
+    return VariantSpec(
+        preset.w,
+        preset.h,
+        preset.fit,
+        preset.format,
+        preset.q,
+        download,
+        wants_original=download and original,
+    )
+
+
+def _download(values: Mapping[str, str]) -> bool:
+    if "dl" in values and values["dl"] != "1":
+        raise _bad("bad_dl", "dl can only be 1.")
+    return "dl" in values
+
+
+def _size(text: str | None, name: str, *, signed: bool) -> int | None:
+    if text is None:
+        return None
+    # Beyond the limit an unsigned size would snap down anyway.
+    if not _SIZE.fullmatch(text) or (signed and int(text) > MAX_SIDE):
+        raise _bad(f"bad_{name}", f"{name} is a whole number of pixels from 1 to {MAX_SIDE}.")
+    return int(text)
+
+
+def _quality(text: str | None) -> int | None:
+    if text is None:
+        return None
+    if not _QUALITY.fullmatch(text):
+        raise _bad("bad_q", "q is a whole number from 1 to 100.")
+    return int(text)
+
+
+def _choice(name: str, text: str, words: tuple[Word, ...]) -> Word:
+    for word in words:
+        if text == word:
+            return word
+    raise _bad(f"bad_{name}", f"{name} is one of {', '.join(words)}.")
+
+
+def _step(size: int | None, widths: tuple[int, ...]) -> int | None:
+    if size is None:
+        return None
+    return min((step for step in widths if step >= size), default=max(widths))
+
+
+def _bad(reason: str, detail: str) -> BadParameter:
+    return BadParameter(reason, room="images", detail=detail)

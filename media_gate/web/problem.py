@@ -1,0 +1,75 @@
+"""Refusals as answers: RFC 9457 problem details for programs, one sentence for people."""
+
+from __future__ import annotations
+
+import html
+from typing import TYPE_CHECKING
+
+from aiohttp import web
+
+from media_gate.errors import BadRequest, BodyTooLarge, GateError, MethodNotAllowed, NotFound
+
+if TYPE_CHECKING:
+    from media_gate.web.middleware import Facts
+
+_PAGE = """<!doctype html>
+<html lang="en"><meta charset="utf-8"><meta name="viewport" content="width=device-width">
+<title>{title}</title>
+<body><h1>{title}</h1><p>{detail}</p>{login}<p><small>{request_id}</small></p></body></html>
+"""
+
+
+def from_http(error: web.HTTPException) -> GateError:
+    """The framework's own refusals, in our words."""
+    match error.status:
+        case 404:
+            return NotFound("no_route", room="routes")
+        case 405:
+            return MethodNotAllowed("method_not_allowed", room="routes")
+        case 413:
+            return BodyTooLarge("body_too_large", room="routes")
+        case _:
+            return BadRequest(f"http_{error.status}", room="routes")
+
+
+def response(
+    error: GateError, request: web.Request, facts: Facts, *, login_url: str | None
+) -> web.Response:
+    """The answer to a refusal."""
+    headers = {"Cache-Control": "no-store", "Vary": "Cookie, Authorization"}
+    if error.status == 401:
+        headers["WWW-Authenticate"] = "Bearer"
+    if error.retry_after is not None:
+        headers["Retry-After"] = str(error.retry_after)
+    if request.headers.get("Sec-Fetch-Mode") == "navigate":
+        return web.Response(
+            status=error.status,
+            headers=headers,
+            text=_page(error, facts, login_url),
+            content_type="text/html",
+        )
+    return web.json_response(
+        {
+            "type": "about:blank",
+            "title": error.public,
+            "status": error.status,
+            "code": error.code,
+            "detail": error.detail,
+            "request_id": facts.request_id,
+        },
+        status=error.status,
+        headers=headers,
+        content_type="application/problem+json",
+    )
+
+
+def _page(error: GateError, facts: Facts, login_url: str | None) -> str:
+    login = ""
+    if login_url and error.status == 401:
+        login = f'<p><a href="{html.escape(login_url)}">Sign in</a></p>'
+    return _PAGE.format(
+        title=html.escape(error.public),
+        detail=html.escape(error.detail) if error.detail != error.public else "",
+        login=login,
+        request_id=html.escape(facts.request_id),
+    )
