@@ -12,7 +12,9 @@ from aiohttp import web
 from media_gate import machine, signing
 from media_gate.auth.redis_store import RedisSessionStore, connect
 from media_gate.auth.sessions import Sessions
-from media_gate.images.pipeline import open_pipeline
+from media_gate.images.cache import MemoryCache, VariantCache
+from media_gate.images.pipeline import Pipeline
+from media_gate.images.pool import RenderPool, available
 from media_gate.media import Addresses
 from media_gate.metrics import Metrics
 from media_gate.sources.base import Mounts
@@ -81,144 +83,145 @@ async def open_gate(
     """
     async with AsyncExitStack() as stack:
         sessions = await stack.enter_async_context(open_sessions(settings, now))
-        pipeline = await stack.enter_async_context(
-            open_pipeline(
-                settings.images,
-                _share(settings.render, slots),
-                settings.cache,
-                secret=settings.keys.internal[0].secret_bytes,
-            )
+        pipeline = await _open_pipeline(stack, settings, slots, now)
+        yield _House(settings, sessions, pipeline, now).gate()
+
+
+async def _open_pipeline(
+    stack: AsyncExitStack, settings: Settings, slots: int, now: Now
+) -> Pipeline:
+    render = _share(settings.render, slots)
+    cache = VariantCache(settings.cache.dir, settings.cache.max_bytes, now)
+    await cache.open()
+    stack.push_async_callback(cache.close)
+    pool = RenderPool(
+        engine=available(render.engine),
+        workers=render.workers,
+        queue=render.queue,
+        max_memory=render.max_memory,
+        timeout=render.timeout,
+    )
+    stack.push_async_callback(pool.close)
+    pipeline = Pipeline(
+        images=settings.images,
+        pool=pool,
+        cache=cache,
+        memory=MemoryCache(settings.cache.memory_bytes),
+        etag_key=settings.keys.internal[0].secret_bytes,
+    )
+    stack.push_async_callback(pipeline.close)
+    return pipeline
+
+
+class _House:
+    """The parts that several listeners share, and the applications made of them."""
+
+    def __init__(
+        self, settings: Settings, sessions: Sessions, pipeline: Pipeline, now: Now
+    ) -> None:
+        self._settings = settings
+        self._sessions = sessions
+        self._now = now
+        self._metrics = Metrics()
+        self._security = SecurityHeaders(settings)
+        self._keys = signing.KeyRing(settings.keys.signing)
+        self._cookie = MediaCookie(settings.cookie, self._keys)
+        self._addresses = _addresses(settings, settings.server.base_path)
+        self._signer = Signer(settings, addresses=self._addresses, keys=self._keys, now=now)
+        self._policy = FetchPolicy(settings.fetch_policy, settings.server.app_origins)
+        self._credentials = Credentials(
+            sessions, keys=self._keys, cookie=self._cookie, settings=settings.signed_urls, now=now
         )
-        metrics = Metrics()
-        security = SecurityHeaders(settings)
-        delivery = Delivery(
+        self._viewer = Viewer(self._addresses, settings, self._security)
+        self._delivery = Delivery(
             originals=Mounts({name: _source(mount) for name, mount in settings.mounts.items()}),
             pipeline=pipeline,
             responder=Responder(now),
-            security=security,
+            security=self._security,
         )
-        ops = OpsApi(sessions, metrics)
-        yield Gate(
-            public=_public(settings, sessions, delivery, security, metrics, now),
-            internal=_internal(settings, sessions, delivery, ops, metrics, now),
-            ops=_ops(settings, ops, metrics),
+        self._ops_api = OpsApi(sessions, self._metrics)
+
+    def gate(self) -> Gate:
+        """One application per listener."""
+        return Gate(self._public(), self._internal(), self._ops())
+
+    def _public(self) -> web.Application:
+        settings, cors = self._settings, Cors(self._settings)
+        app = self._application("public", self._security.for_class("standard"))
+        cors.install(app)
+        app.add_routes(
+            routes.public(
+                self._addresses,
+                base=settings.server.base_path,
+                media=self._media_api(),
+                viewer=self._viewer,
+                session=self._session_api(),
+                static=StaticFiles(Responder(self._now)),
+                probe=Probe(settings.keys.internal[0], self._now),
+                cors=cors,
+            )
+        )
+        return app
+
+    def _media_api(self) -> MediaApi:
+        return MediaApi(
+            self._settings,
+            addresses=self._addresses,
+            admission=Admission(
+                credentials=self._credentials,
+                sessions=self._sessions,
+                policy=self._policy,
+                metrics=self._metrics,
+            ),
+            delivery=self._delivery,
+            viewer=self._viewer,
+            now=self._now,
         )
 
-
-def _public(
-    settings: Settings,
-    sessions: Sessions,
-    delivery: Delivery,
-    security: SecurityHeaders,
-    metrics: Metrics,
-    now: Now,
-) -> web.Application:
-    server = settings.server
-    keys = signing.KeyRing(settings.keys.signing)
-    cookie = MediaCookie(settings.cookie, keys)
-    addresses = _addresses(settings, server.base_path)
-    policy = FetchPolicy(settings.fetch_policy, server.app_origins)
-    credentials = Credentials(
-        sessions, keys=keys, cookie=cookie, settings=settings.signed_urls, now=now
-    )
-    viewer = Viewer(
-        addresses,
-        base_path=server.base_path,
-        viewer_url=settings.fetch_policy.viewer_url,
-        login_url=server.login_url,
-    )
-    media = MediaApi(
-        settings,
-        addresses=addresses,
-        admission=Admission(
-            credentials=credentials, sessions=sessions, policy=policy, metrics=metrics
-        ),
-        delivery=delivery,
-        viewer=viewer,
-        now=now,
-    )
-    session = SessionApi(
-        sessions=sessions,
-        credentials=credentials,
-        cookie=cookie,
-        policy=policy,
-        signer=Signer(settings, addresses=addresses, keys=keys, now=now),
-        clear_site_data=settings.sessions.clear_site_data,
-    )
-    cors = Cors(settings)
-    app = web.Application(client_max_size=_LARGEST_BODY)
-    _surround(app, "public", settings, metrics, security.for_class("standard"))
-    cors.install(app)
-    app.add_routes(
-        routes.public(
-            addresses,
-            base=server.base_path,
-            media=media,
-            viewer=viewer,
-            session=session,
-            static=StaticFiles(Responder(now)),
-            probe=Probe(settings.keys.internal[0], now),
-            cors=cors,
+    def _session_api(self) -> SessionApi:
+        return SessionApi(
+            sessions=self._sessions,
+            credentials=self._credentials,
+            cookie=self._cookie,
+            policy=self._policy,
+            signer=self._signer,
+            clear_site_data=self._settings.sessions.clear_site_data,
         )
-    )
-    return app
 
-
-def _internal(
-    settings: Settings,
-    sessions: Sessions,
-    delivery: Delivery,
-    ops: OpsApi,
-    metrics: Metrics,
-    now: Now,
-) -> web.Application:
-    keys = signing.KeyRing(settings.keys.signing)
-    service = ServiceApi(
-        settings,
-        sessions=sessions,
-        cookie=MediaCookie(settings.cookie, keys),
-        # The host signs public addresses, whatever listener it asks.
-        signer=Signer(
+    def _internal(self) -> web.Application:
+        settings = self._settings
+        service = ServiceApi(
             settings,
-            addresses=_addresses(settings, settings.server.base_path),
-            keys=keys,
-            now=now,
-        ),
-        addresses=_addresses(settings, "/v1/media", own_paths=False),
-        delivery=delivery,
-    )
-    guard = ServiceGuard(
-        settings.keys.service, hosts=settings.server.internal_hosts, open_paths=ops_api.PATHS
-    )
-    app = web.Application(client_max_size=_LARGEST_BODY)
-    _surround(app, "internal", settings, metrics, {})
-    guard.install(app)
-    app.add_routes([*routes.internal(service), *routes.ops(ops)])
-    return app
+            sessions=self._sessions,
+            cookie=self._cookie,
+            signer=self._signer,
+            addresses=_addresses(settings, "/v1/media", own_paths=False),
+            delivery=self._delivery,
+        )
+        guard = ServiceGuard(
+            settings.keys.service, hosts=settings.server.internal_hosts, open_paths=ops_api.PATHS
+        )
+        app = self._application("internal", {})
+        guard.install(app)
+        app.add_routes([*routes.internal(service), *routes.ops(self._ops_api)])
+        return app
 
+    def _ops(self) -> web.Application:
+        app = self._application("ops", {})
+        app.add_routes(routes.ops(self._ops_api))
+        return app
 
-def _ops(settings: Settings, ops: OpsApi, metrics: Metrics) -> web.Application:
-    app = web.Application()
-    _surround(app, "ops", settings, metrics, {})
-    app.add_routes(routes.ops(ops))
-    return app
-
-
-def _surround(
-    app: web.Application,
-    surface: str,
-    settings: Settings,
-    metrics: Metrics,
-    headers: dict[str, str],
-) -> None:
-    Surroundings(
-        surface,
-        metrics,
-        headers=headers,
-        login_url=settings.server.login_url,
-        trusted_proxies=settings.server.trusted_proxies,
-        access_log=settings.log.access,
-    ).install(app)
+    def _application(self, surface: str, headers: dict[str, str]) -> web.Application:
+        app = web.Application(client_max_size=_LARGEST_BODY)
+        Surroundings(
+            surface,
+            self._metrics,
+            headers=headers,
+            login_url=self._settings.server.login_url,
+            trusted_proxies=self._settings.server.trusted_proxies,
+            access_log=self._settings.log.access,
+        ).install(app)
+        return app
 
 
 def _addresses(settings: Settings, base_path: str, *, own_paths: bool = True) -> Addresses:

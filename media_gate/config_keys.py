@@ -18,10 +18,13 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 _FORM = '{ id = "k1", file = "keys/k1" } or { id = "k1", env = "NAME" }'
+_NO_KEY_HERE = f"is not of the form {_FORM}; a key itself never stands here"
 _LARGEST_FILE = 4096
 _MAKE_ONE = "make one with: media-gate keygen"
 # 43 random characters of base64url hold about 31 different ones, 64 hexadecimal digits about 15.
 _FEWEST_DIFFERENT = 10
+# What a key looks like that somebody put where the name of its file or variable belongs.
+_KEY_ITSELF = re.compile(r"[A-Za-z0-9_+=-]{40,}")
 _PLACEHOLDER = re.compile(
     r"change.?(me|this)|example|placeholder|replace|password|your.?key", re.IGNORECASE
 )
@@ -43,8 +46,11 @@ def read_key(raw: Any, *, folder: Path, environ: Mapping[str, str]) -> Key:
     is_text = all(isinstance(raw.get(name, ""), str) for name in ("id", "file", "env"))
     is_known = not raw.keys() - {"id", "file", "env", "use"}
     if not is_text or not is_known or len(raw.keys() & {"file", "env"}) != 1:
-        raise Wrong(f"is not of the form {_FORM}; a key itself never stands here")
-    secret = _from_file(folder / raw["file"]) if "file" in raw else _from_env(raw["env"], environ)
+        raise Wrong(_NO_KEY_HERE)
+    named: str = raw["env"] if "env" in raw else raw["file"]
+    if _KEY_ITSELF.fullmatch(named.rpartition("/")[2]):
+        raise Wrong(_NO_KEY_HERE)
+    secret = _from_file(folder / named) if "file" in raw else _from_env(named, environ)
     _judge(secret)
     uses = read_items(raw.get("use", list(get_args(KeyUse))))
     if not uses:

@@ -85,6 +85,10 @@ def _server(settings: Settings) -> Iterator[Mistake]:
         elif not _ORIGIN.fullmatch(origin):
             text = f"{quoted(origin)} is not exactly scheme://host[:port] in lower case"
             yield Mistake("server", "app_origins", text)
+    for host in server.internal_hosts:
+        if not re.fullmatch(_HOST, host):
+            text = f"{quoted(host)} is not a host's name or address without port, in lower case"
+            yield Mistake("server", "internal_hosts", text)
     for network in server.trusted_proxies:
         try:
             ip_network(network)

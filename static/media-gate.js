@@ -1,324 +1,247 @@
 /**
- * Guarded pictures for pages that hold a bearer token in memory.
+ * Guarded pictures for pages that hold a bearer token in memory:
  *
- *   import { createGate } from '/media/-/static/media-gate.js';
- *   const gate = createGate({ base: '/media', getToken: ({ force }) => app.mediaToken(force) });
+ *   const gate = createGate({ base: '/media', getToken });
  *   document.querySelectorAll('img[data-gate-src]').forEach((img) => gate.attach(img));
- *   // at logout: gate.clear();
  *
- * Where the media cookie works, a plain <img> needs none of this. Each picture is fetched at the
- * width it is shown in and becomes an object URL for as long as it is near the screen. Pages need
- * `img-src blob:`; give every <img> a width by CSS or attribute.
+ * Where the media cookie works, a plain <img> needs none of this. The page's policy needs
+ * `img-src blob:`, each <img> a width by CSS or attribute.
  */
 
-const WIDTHS = [160, 320, 640, 960, 1280, 1920, 2560];
-const ACCEPT = 'image/avif,image/webp,image/*;q=0.8'; // fetch alone would say */*
-const TRIES = 3;
 const LONGEST_WAIT = 30_000; // ms
+const TRIES = 3;
 
-/** A picture that is not shown; `status` is the HTTP status, or 0 where there was none. */
-export class PictureError extends Error {
-  /** @param {string} reason @param {number} [status] */
-  constructor(reason, status = 0) {
-    super(reason);
-    this.name = 'PictureError';
-    this.status = status;
-  }
-}
+/** @param {string} reason @param {number} [status] of the answer */
+const problem = (reason, status = 0) => Object.assign(new Error(reason), { status });
+
+/** The smallest step that fills a box. @param {number} pixels @param {number[]} widths */
+export const chooseWidth = (pixels, widths) =>
+  widths.find((width) => width >= pixels) ?? widths[widths.length - 1];
 
 /**
- * The smallest step that fills a box, or the largest there is.
- * @param {number} box CSS pixels @param {number} ratio device pixels per CSS pixel
- * @param {number[]} widths ascending
- */
-export function chooseWidth(box, ratio, widths) {
-  return widths.find((width) => width >= box * ratio) ?? widths[widths.length - 1];
-}
-
-/**
- * The address if it lies below the base, else null. Only such addresses ever see the token, so
- * both are parsed, and compared by origin and whole path segments.
+ * The address if below the base, else null: the token goes nowhere else.
  * @param {string} src @param {string} base @param {string} page
  */
 export function mediaUrl(src, base, page) {
   try {
-    const root = new URL(`${base.replace(/\/+$/, '')}/`, page);
+    const root = new URL(base.replace(/\/*$/, '/'), page);
     const url = new URL(src, page);
-    const below = url.origin === root.origin && url.pathname.startsWith(root.pathname);
-    return below && /^https?:$/.test(url.protocol) && !url.username && !url.password ? url : null;
+    return url.origin === root.origin && url.pathname.startsWith(root.pathname) ? url : null;
   } catch {
     return null;
   }
 }
 
-/** Adds the width, unless the address already says what it wants. @param {URL} url @param {number} width */
+/** Adds a width, unless the address says what it wants. @param {URL} url @param {number} width */
 export function variantUrl(url, width) {
   const variant = new URL(url);
-  const { searchParams } = variant;
-  if (!['w', 'h', 'preset', 'sig'].some((name) => searchParams.has(name))) {
-    searchParams.set('w', String(width));
-  }
-  variant.hash = '';
+  const query = variant.searchParams;
+  if (!['w', 'h', 'preset', 'sig'].some((name) => query.has(name))) query.set('w', `${width}`);
   return variant.href;
 }
 
 /**
- * Milliseconds to wait before another try, or null if that is longer than anybody watches.
- * @param {string | null} retryAfter seconds or an HTTP-date @param {number} tried @param {number} now ms
- */
-export function retryDelay(retryAfter, tried, now) {
-  const seconds = /^\d+$/.test(retryAfter ?? '') ? Number(retryAfter) : NaN;
-  const asked = seconds >= 0 ? seconds * 1000 : Date.parse(retryAfter ?? '') - now;
-  const wait = asked >= 0 ? asked : 500 * 2 ** tried;
-  return wait <= LONGEST_WAIT ? wait : null;
-}
-
-/**
- * One token for all pictures, asked for once however many wait for it.
+ * One token for all pictures, however many wait.
  * @param {(options: { force: boolean }) => Promise<string> | string} getToken
  */
 export function tokenSource(getToken) {
   /** @typedef {{ text: Promise<string>, forced: boolean, worked: boolean }} Token */
   /** @type {Token | null} */
   let current = null;
-  /** @param {boolean} forced */
-  function ask(forced) {
-    const text = Promise.resolve().then(() => getToken({ force: forced }));
+  function ask(forced = false) {
+    const text = Promise.resolve({ force: forced }).then(getToken);
     const token = { text, forced, worked: false };
-    current = token;
-    text.catch(() => current === token && (current = null)); // the next picture asks again
-    return token;
+    text.catch(() => current === token && (current = null)); // so the next one tries again
+    return (current = token);
   }
-  const get = () => current ?? ask(false);
+  const get = () => current ?? ask();
   return {
     get,
-    /** A newer token than the refused one. @param {Token} refused */
+    /** @param {Token} refused */
     renew(refused) {
-      if (refused !== current) return get(); // somebody else has already asked
-      // A fresh token that never worked will not get better: one refresh, not one per picture.
-      if (refused.forced && !refused.worked) throw new PictureError('signed out', 401);
+      if (refused !== current) return get(); // another picture has asked
+      // A new token that never worked gets no better: one refresh, not one per picture.
+      if (refused.forced && !refused.worked) throw problem('signed out', 401);
       return ask(true);
     },
-    drop() {
-      current = null;
-    },
+    drop: () => (current = null),
   };
 }
 
-/** Runs at most `limit` tasks at once, in order; an aborted one gives up its place. @param {number} limit */
-export function limiter(limit) {
-  /** @type {Set<() => void>} */
-  const waiting = new Set();
-  let active = 0;
-  function next() {
-    for (const start of waiting) {
-      if (active >= limit) return;
-      waiting.delete(start);
-      active += 1;
-      start();
-    }
-  }
+/** Runs so many tasks at once, in order. */
+export function limiter(places = 1) {
+  /** @type {((value?: unknown) => void)[]} */
+  const waiting = [];
   /** @template T @param {AbortSignal} signal @param {() => Promise<T>} task */
   return async (signal, task) => {
-    signal.throwIfAborted();
-    await new Promise((start, reject) => {
-      const enter = () => start(undefined);
-      signal.addEventListener('abort', () => waiting.delete(enter) && reject(signal.reason));
-      waiting.add(enter);
-      next();
-    });
+    if (places) places -= 1;
+    else await new Promise((enter) => waiting.push(enter));
     try {
+      signal.throwIfAborted();
       return await task();
     } finally {
-      active -= 1;
-      next();
+      const enter = waiting.shift();
+      if (enter) enter();
+      else places += 1;
     }
   };
 }
 
 /**
- * Object URLs by key. What somebody holds stays; what nobody holds stays within the budget, the
- * longest unused going first; a load that nobody waits for any more is aborted.
+ * Object URLs by key: what nobody holds stays within the budget, the latest used longest; a load
+ * nobody waits for is aborted.
  * @param {number} budget bytes @param {(key: string, signal: AbortSignal) => Promise<Blob>} load
  */
 export function pictureCache(budget, load) {
-  /** @typedef {{ refs: number, bytes: number, url: string, ready: Promise<string>, abort: AbortController }} Entry */
-  /** @type {Map<string, Entry>} oldest first */
-  const entries = new Map();
-  let held = 0;
-
-  /** @param {string} key @param {Entry} entry */
-  function drop(key, entry) {
-    entries.delete(key);
-    entry.abort.abort();
-    held -= entry.bytes;
-    if (entry.url) URL.revokeObjectURL(entry.url);
-  }
-  function trim() {
-    for (const [key, entry] of entries) {
-      if (held <= budget) return;
-      if (!entry.refs) drop(key, entry);
+  class Entry {
+    abort = new AbortController();
+    refs = 0;
+    bytes = 0;
+    url = '';
+    /** @param {string} key */
+    constructor(key) {
+      this.key = key;
+      this.ready = this.fill();
+      this.ready.catch(() => this.drop()); // so the next one tries again
     }
-  }
-  /** @param {string} key @param {AbortController} abort */
-  async function fill(key, abort) {
-    try {
-      const blob = await load(key, abort.signal);
-      abort.signal.throwIfAborted();
-      const entry = /** @type {Entry} */ (entries.get(key));
-      entry.bytes = blob.size;
-      entry.url = URL.createObjectURL(blob);
-      held += blob.size;
+    async fill() {
+      const blob = await load(this.key, this.abort.signal);
+      this.abort.signal.throwIfAborted();
+      this.url = URL.createObjectURL(blob);
+      total += this.bytes = blob.size;
       trim();
-      return entry.url;
-    } catch (error) {
-      if (entries.get(key)?.abort === abort) entries.delete(key); // the next one tries again
-      throw error;
+      return this.url;
+    }
+    release() {
+      this.refs -= 1;
+      if (this.refs || entries.get(this.key) !== this) return;
+      if (!this.url) return this.drop();
+      entries.delete(this.key);
+      entries.set(this.key, this); // the latest used is last
+      trim();
+    }
+    drop() {
+      if (entries.get(this.key) === this) entries.delete(this.key);
+      this.abort.abort();
+      URL.revokeObjectURL(this.url);
+      total -= this.bytes;
+      this.bytes = 0;
     }
   }
-  /** @param {string} key */
-  function open(key) {
-    const abort = new AbortController();
-    const entry = { refs: 0, bytes: 0, url: '', abort, ready: fill(key, abort) };
-    entries.set(key, entry);
-    return entry;
+  /** @type {Map<string, Entry>} */
+  const entries = new Map();
+  let total = 0;
+  function trim() {
+    for (const entry of entries.values()) if (total > budget && !entry.refs) entry.drop();
   }
   return {
     /** @param {string} key */
     acquire(key) {
-      const entry = entries.get(key) ?? open(key);
+      const entry = entries.get(key) ?? new Entry(key);
+      entries.set(key, entry);
       entry.refs += 1;
-      return {
-        ready: entry.ready,
-        /** To be called once. */
-        release() {
-          entry.refs -= 1;
-          if (entry.refs || entries.get(key) !== entry) return;
-          if (!entry.url) return drop(key, entry);
-          entries.delete(key);
-          entries.set(key, entry); // now the most recently used
-          trim();
-        },
-      };
+      return entry;
     },
-    clear() {
-      for (const [key, entry] of entries) drop(key, entry);
-    },
+    clear: () => entries.forEach((entry) => entry.drop()),
   };
 }
 
 /** @param {number} ms @param {AbortSignal} signal */
-function pause(ms, signal) {
-  return new Promise((resolve, reject) => {
+const pause = (ms, signal) =>
+  new Promise((resolve, reject) => {
     const timer = setTimeout(resolve, ms);
-    signal.addEventListener('abort', () => {
-      clearTimeout(timer);
-      reject(signal.reason);
-    });
+    signal.addEventListener('abort', () => (clearTimeout(timer), reject(signal.reason)));
   });
-}
 
 /**
- * The answer to an authorised request, after at most one new token and a few polite repeats.
- * By fetch and not by XHR, because only fetch can refuse redirects, and a token must follow none.
- * @param {string} url @param {ReturnType<typeof tokenSource>} tokens @param {AbortSignal} signal
+ * An authorised request, with one new token and a few repeats at most. Not by XHR: only
+ * fetch can refuse redirects, and a token must follow none.
+ * @param {string} url @param {AbortSignal} signal @param {ReturnType<typeof tokenSource>} tokens
  */
-async function request(url, tokens, signal) {
+async function request(url, signal, tokens) {
   let token = tokens.get();
   let renewed = false;
-  for (let tried = 0; ; ) {
-    const headers = { Accept: ACCEPT, Authorization: `Bearer ${await token.text}` };
+  for (let tried = 1; ; ) {
+    const Authorization = `Bearer ${await token.text}`;
+    // Alone, fetch accepts */* and the server cannot choose a format.
+    const headers = { Accept: 'image/avif,image/webp,image/*;q=0.8', Authorization };
     const response = await fetch(url, { headers, signal, credentials: 'omit', redirect: 'error' });
-    if (response.ok) {
-      token.worked = true;
-      return response;
-    }
-    response.body?.cancel();
-    if (response.status === 401 && !renewed) {
+    const { ok, status } = response;
+    if (status !== 401) token.worked = true;
+    if (ok) return response;
+    if (status === 401 && !renewed) {
       renewed = true;
       token = tokens.renew(token);
       continue;
     }
-    const busy = response.status === 429 || response.status === 503;
-    const wait = retryDelay(response.headers.get('Retry-After'), tried, Date.now());
+    const wait = 1000 * Number(response.headers.get('Retry-After') ?? 2 ** tried);
+    const isBusy = status === 429 || status === 503;
+    if (!isBusy || tried === TRIES || !(wait <= LONGEST_WAIT)) throw problem('refused', status);
     tried += 1;
-    if (!busy || wait === null || tried >= TRIES) throw new PictureError('refused', response.status);
-    await pause(wait * (1 + Math.random() / 4), signal); // not all at the same moment
+    await pause(wait * (1 + Math.random() / 4), signal); // not all at once
   }
 }
 
-/**
- * The body as a blob, if it is a raster image within the limit; counted, not believed.
- * @param {Response} response @param {number} maxBytes
- */
+/** @param {Response} response @param {number} maxBytes */
 async function picture(response, maxBytes) {
-  const [type] = (response.headers.get('Content-Type') ?? '').split(';');
-  const reader = /** @type {ReadableStream<Uint8Array<ArrayBuffer>>} */ (response.body).getReader();
-  const chunks = [];
-  let size = 0;
-  let reason = /^image\/(?!svg)[\w.+-]+$/i.test(type) ? '' : 'not a picture';
-  while (!reason) {
-    const { done, value } = await reader.read();
-    if (done) return new Blob(chunks, { type });
-    chunks.push(value);
-    size += value.length;
-    if (size > maxBytes) reason = 'too large';
-  }
-  reader.cancel();
-  throw new PictureError(reason, response.status);
+  const { headers, status } = response;
+  const type = headers.get('Content-Type') ?? '';
+  if (!/^image\/(?!svg)/i.test(type)) throw problem('no picture', status);
+  const fits = Number(headers.get('Content-Length')) <= maxBytes;
+  const blob = fits && (await response.blob());
+  if (!blob || blob.size > maxBytes) throw problem('too large', status);
+  return blob;
 }
 
 /**
  * Shows guarded pictures in <img> elements; `data-gate-state` is "loading", "ready" or "error".
  * @param {object} options
- * @param {string} options.base address below which the token may be sent, such as "/media"
- * @param {(options: { force: boolean }) => Promise<string> | string} options.getToken an access
- *   token; with `force` a new one, because the last was refused
- * @param {number[]} [options.widths] the steps of the server's `images.widths`
- * @param {number} [options.maxDpr] device pixels per CSS pixel that are worth their bytes
- * @param {number} [options.concurrency] pictures fetched at once
- * @param {number} [options.budget] bytes of pictures kept that are off screen
- * @param {number} [options.maxBytes] bytes of one picture
+ * @param {string} options.base where the token may be sent, such as "/media"
+ * @param {(options: { force: boolean }) => Promise<string> | string} options.getToken the access
+ *   token; with `force` a new one, for the last was refused
+ * @param {number[]} [options.widths] the server's `images.widths`, ascending
+ * @param {number} [options.maxDpr]
+ * @param {number} [options.concurrency]
+ * @param {number} [options.budget] bytes kept while off screen
+ * @param {number} [options.maxBytes] of one picture
  * @param {(error: unknown, img: HTMLImageElement) => void} [options.onError]
  */
 export function createGate({
   base,
   getToken,
-  widths = WIDTHS,
+  widths = [160, 320, 640, 960, 1280, 1920, 2560],
   maxDpr = 2,
   concurrency = 6,
   budget = 32 << 20,
   maxBytes = 16 << 20,
   onError = () => {},
 }) {
-  const steps = [...widths].sort((a, b) => a - b);
   const tokens = tokenSource(getToken);
   const limit = limiter(concurrency);
   const cache = pictureCache(budget, (url, signal) =>
-    limit(signal, async () => picture(await request(url, tokens, signal), maxBytes)),
+    limit(signal, async () => picture(await request(url, signal, tokens), maxBytes)),
   );
-  // A picture without size or ratio keeps the box that CSS and the attributes give it.
-  const nothing = new Blob(['<svg xmlns="http://www.w3.org/2000/svg"/>'], { type: 'image/svg+xml' });
-  const blank = URL.createObjectURL(nothing);
-  // Weak, so that images which leave the page are not kept; only what is on screen is held.
-  /** @type {WeakMap<HTMLImageElement, URL>} */
+  // Has no size, so takes the box that CSS and attributes give.
+  const svg = '<svg xmlns="http://www.w3.org/2000/svg"/>';
+  const blank = URL.createObjectURL(new Blob([svg], { type: 'image/svg+xml' }));
+  /** @type {WeakMap<Element, URL>} forgets what leaves the page */
   let sources = new WeakMap();
-  /** @type {Map<HTMLImageElement, ReturnType<typeof cache.acquire>>} */
+  /** @type {Map<HTMLImageElement, () => void>} how to let go of what is near the screen */
   const shown = new Map();
-  const observer = new IntersectionObserver(
-    (changes) => {
-      for (const { target, isIntersecting } of changes) {
-        const img = /** @type {HTMLImageElement} */ (target);
-        if (isIntersecting) show(img);
-        else hide(img);
-      }
-    },
-    { rootMargin: '50% 0px' },
-  );
+  /** @param {any} change an image that leaves the page leaves the screen, too */
+  const moved = ({ target, isIntersecting }) => (isIntersecting ? show(target) : hide(target));
+  const observer = new IntersectionObserver((changes) => changes.forEach(moved), {
+    rootMargin: '50% 0px',
+  });
 
+  /** @param {HTMLImageElement} img */
+  function empty(img) {
+    img.src = blank;
+    img.dataset.gateState = 'loading';
+  }
   /** @param {HTMLImageElement} img @param {unknown} error */
   function fail(img, error) {
-    img.removeAttribute('src'); // so that the alternative text is seen
+    img.removeAttribute('src'); // shows the alternative text
     img.dataset.gateState = 'error';
     onError(error, img);
   }
@@ -326,56 +249,54 @@ export function createGate({
   async function show(img) {
     const source = sources.get(img);
     if (!source || shown.has(img)) return;
-    const width = chooseWidth(img.clientWidth, Math.min(devicePixelRatio, maxDpr), steps);
-    const lease = cache.acquire(variantUrl(source, width));
-    shown.set(img, lease);
+    const width = chooseWidth(img.clientWidth * Math.min(devicePixelRatio, maxDpr), widths);
+    const entry = cache.acquire(variantUrl(source, width));
+    const release = () => entry.release();
+    const isCurrent = () => shown.get(img) === release;
+    shown.set(img, release);
     try {
-      const url = await lease.ready;
-      if (shown.get(img) !== lease) return;
+      const url = await entry.ready;
+      if (!isCurrent()) return;
+      // Decoded apart: an image that shows something already would answer for that, in Firefox.
+      const decoded = new Image();
+      decoded.src = url;
+      await decoded.decode();
+      if (!isCurrent()) return;
       img.src = url;
-      await img.decode();
-      if (shown.get(img) === lease) img.dataset.gateState = 'ready';
+      img.dataset.gateState = 'ready';
     } catch (error) {
-      if (shown.get(img) === lease) fail(img, error);
+      if (isCurrent()) fail(img, error);
     }
   }
   /** @param {HTMLImageElement} img */
   function hide(img) {
-    const lease = shown.get(img);
-    if (!lease) return;
+    const release = shown.get(img);
+    if (!release) return;
     shown.delete(img);
     if (img.dataset.gateState === 'ready' && getComputedStyle(img).aspectRatio === 'auto') {
-      img.style.aspectRatio = `auto ${img.naturalWidth} / ${img.naturalHeight}`;
+      img.style.aspectRatio = `auto ${img.naturalWidth} / ${img.naturalHeight}`; // nothing jumps
     }
-    img.src = blank;
-    img.dataset.gateState = 'loading';
-    lease.release();
+    empty(img);
+    release();
   }
-  return Object.freeze({
-    /**
-     * Shows a picture whenever the image is near the screen.
-     * @param {HTMLImageElement} img @param {string} [src] instead of its `data-gate-src`
-     */
+  return {
+    /** Shows it while near the screen. @param {HTMLImageElement} img @param {string} [src] */
     attach(img, src = img.dataset.gateSrc ?? '') {
       hide(img);
-      observer.unobserve(img);
+      sources.delete(img);
+      observer.unobserve(img); // to hear of it anew
       const url = mediaUrl(src, base, document.baseURI);
-      if (!url) {
-        sources.delete(img);
-        return fail(img, new PictureError('outside the gate'));
-      }
+      if (!url) return fail(img, problem('outside the gate'));
       sources.set(img, url);
-      img.src = blank;
-      img.dataset.gateState = 'loading';
+      empty(img);
       observer.observe(img);
     },
-    /** At logout: every picture goes, every request ends, the token is forgotten. */
+    /** At logout: pictures go, requests end, the token is forgotten. */
     clear() {
-      observer.disconnect();
       sources = new WeakMap();
-      for (const img of [...shown.keys()]) hide(img);
+      [...shown.keys()].forEach(hide);
       cache.clear();
       tokens.drop();
     },
-  });
+  };
 }

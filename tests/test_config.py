@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import stat
 from pathlib import Path
@@ -89,6 +90,24 @@ def test_a_weak_key_is_refused_without_quoting_it(site, text, mistake):
     found = site.mistakes()
     assert found == [f"[keys] signing: number 1 {mistake}"]
     assert not text or text not in found[0]
+
+
+def test_no_published_key_is_taken(site):
+    """The keys of the test vectors are known to everybody."""
+    vectors = Path(__file__).parents[1] / "docs" / "signing-vectors.json"
+    for row in json.loads(vectors.read_text(encoding="utf-8"))["keys"]:
+        site.key("signing", row["secret"])
+        assert "is an example, not a secret" in site.mistakes()[0]
+
+
+@pytest.mark.parametrize("place", ["file", "env", "secret", "id"])
+def test_a_key_in_the_wrong_place_is_not_repeated(site, place):
+    """Whoever puts the key itself into the file does not find it in the log as well."""
+    secret = generate_key()
+    site.change({"keys.signing": [{"id": "k1", "file": "keys/spare"} | {place: secret}]})
+    if place == "env":
+        site.change({"keys.signing": [{"id": "k1", "env": secret}]})
+    assert secret not in "".join(site.mistakes())
 
 
 def test_a_key_may_come_from_the_environment(site):

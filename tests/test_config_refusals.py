@@ -77,6 +77,7 @@ REFUSED: list[tuple[dict[str, object], str]] = [
         ({"server.app_origins": [origin]}, f'[server] app_origins: "{origin}" is not exactly scheme://host[:port] in lower case')
         for origin in ("wiki.example.org", "https://wiki.example.org/", "https://a.b/x", "https://*.a.b", "null", "HTTPS://a.b", "https://a@b.c", "ftp://a.b")
     ),
+    *(({"server.internal_hosts": [host]}, f'[server] internal_hosts: "{host}" is not a host\'s name or address without port, in lower case') for host in ("gate:8081", "Gate", "", "a/b")),
     ({"server.trusted_proxies": ["10.0.0.1/8"]}, '[server] trusted_proxies: "10.0.0.1/8" is not an address or a network'),
     ({"server.trusted_proxies": ["proxy"]}, '[server] trusted_proxies: "proxy" is not an address or a network'),
     *(({"server.login_url": url}, f"[server] login_url: {LINK}") for url in ("//evil.example", "http://a.b/", "javascript:x", "login")),

@@ -21,7 +21,7 @@ class Frame:
     """A region of the original and the size it is brought to.
 
     Attributes:
-        left: of the region, in pixels of the original; may lie between pixels.
+        left: of the region, in pixels of the original.
         top: the same.
         across: width of the region.
         down: height of the region.
@@ -29,10 +29,10 @@ class Frame:
         height: the same.
     """
 
-    left: float
-    top: float
-    across: float
-    down: float
+    left: int
+    top: int
+    across: int
+    down: int
     width: int
     height: int
 
@@ -83,8 +83,11 @@ def _cover(width: int, height: int, across: int, down: int, max_pixels: int) -> 
     scale = min(1.0, width / across, height / down)
     size = _limited(across * scale, down * scale, max_pixels)
     scale = max(size[0] / width, size[1] / height)
-    region = min(width, size[0] / scale), min(height, size[1] / scale)
-    return Frame((width - region[0]) / 2, (height - region[1]) / 2, *region, *size)
+    region = (
+        max(1, min(width, round(size[0] / scale))),
+        max(1, min(height, round(size[1] / scale))),
+    )
+    return Frame((width - region[0]) // 2, (height - region[1]) // 2, *region, *size)
 
 
 def _limited(width: float, height: float, max_pixels: int) -> tuple[int, int]:

@@ -105,6 +105,11 @@ class FetchContext:
         return self.dest in {"document", "empty"}
 
     @property
+    def is_saved(self) -> bool:
+        """Whether a navigation goes to a file: `<a download>`, or "save as" in Chromium."""
+        return self.mode == "navigate" and self.dest == "empty"
+
+    @property
     def fills_page(self) -> bool:
         """Whether this is an element's picture, video or sound, or a script's or worker's fetch."""
         return self.dest in _MEDIA or (self.dest == "empty" and self.mode in {"no-cors", "cors"})
@@ -231,7 +236,7 @@ class FetchPolicy:
         up a picture as part of itself nor learn from a frame whether there is one.
         """
         own = context.site in self._own_sites
-        if download and (own or (context.site == "none" and way in _AMBIENT)):
+        if (download or context.is_saved) and (own or (context.site == "none" and way in _AMBIENT)):
             return ALLOW
         return VIEWER if own or context.is_top_level else _refuse("foreign_frame")
 

@@ -148,10 +148,11 @@ class Surroundings:
             return False
 
     async def _stamp(self, request: web.Request, response: web.StreamResponse) -> None:
-        """Give every answer its id, and the listener's headers where it has none of its own."""
+        """Give every answer its id, and the listener's headers unless it brings its own set."""
         response.headers["Server"] = "media_gate"
         facts = request.get(FACTS)
         if facts is not None:
             response.headers["X-Request-Id"] = facts.request_id
-        for name, value in self._headers.items():
-            response.headers.setdefault(name, value)
+        if "Content-Security-Policy" not in response.headers:
+            for name, value in self._headers.items():
+                response.headers.setdefault(name, value)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import html
+import json
 from typing import TYPE_CHECKING
 
 from aiohttp import web
@@ -48,17 +49,18 @@ def response(
             text=_page(error, facts, login_url),
             content_type="text/html",
         )
-    return web.json_response(
-        {
-            "type": "about:blank",
-            "title": error.public,
-            "status": error.status,
-            "code": error.code,
-            "detail": error.detail,
-            "request_id": facts.request_id,
-        },
+    details = {
+        "type": "about:blank",
+        "title": error.public,
+        "status": error.status,
+        "code": error.code,
+        "detail": error.detail,
+        "request_id": facts.request_id,
+    }
+    return web.Response(
         status=error.status,
         headers=headers,
+        body=json.dumps(details).encode(),
         content_type="application/problem+json",
     )
 

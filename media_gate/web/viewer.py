@@ -21,6 +21,8 @@ from media_gate.web.target import Target
 
 if TYPE_CHECKING:
     from media_gate.media import Addresses, MediaPath
+    from media_gate.settings import Settings
+    from media_gate.web.headers import SecurityHeaders
 
 _PAGES = resources.files("media_gate.web") / "pages"
 
@@ -28,19 +30,13 @@ _PAGES = resources.files("media_gate.web") / "pages"
 class Viewer:
     """`GET {base}/-/view/{mount}/{key}`, and the way to it."""
 
-    def __init__(
-        self,
-        addresses: Addresses,
-        *,
-        base_path: str,
-        viewer_url: str | None,
-        login_url: str | None,
-    ) -> None:
+    def __init__(self, addresses: Addresses, settings: Settings, security: SecurityHeaders) -> None:
         self._addresses = addresses
-        self._prefix = f"{base_path}/-/view/"
-        self._viewer_url = viewer_url
-        self._login_url = login_url
-        self._base_path = base_path
+        self._security = security
+        self._base_path = settings.server.base_path
+        self._prefix = f"{self._base_path}/-/view/"
+        self._viewer_url = settings.fetch_policy.viewer_url
+        self._login_url = settings.server.login_url
         style = (_PAGES / "viewer.css").read_text()
         script = (_PAGES / "viewer.js").read_text()
         page = (_PAGES / "viewer.html").read_text()
@@ -76,6 +72,7 @@ class Viewer:
             name=html.escape(path.key.rpartition("/")[2]), picture=html.escape(picture), login=login
         )
         headers = {
+            **self._security.for_class("standard"),
             "Content-Security-Policy": self._policy,
             "Cache-Control": "no-store",
             "Vary": "Cookie, Authorization",

@@ -53,8 +53,6 @@ MATRIX = {
     "link, location, window.open": ("navigate", "document", (V, V, V, None)),
     "typed, pasted, reloaded": ("navigate", "document", (None, None, None, V)),
     "open image in new tab": ("navigate", "document", (V, V, V, V)),
-    "a download, Chromium": ("navigate", "empty", (V, None, None, None)),
-    "save image as, Chromium": ("navigate", "empty", (None, None, None, V)),
     "navigation through a service worker": ("same-origin", "empty", (V, None, None, None)),
 }
 CASES = [
@@ -138,6 +136,18 @@ def test_downloads_are_for_the_app_and_the_person(site, mode, dest, ambient, bar
     for way in AMBIENT:
         assert STRICT.judge(context, way=way, klass="standard", download=True).action is ambient
     assert STRICT.judge(context, way="signed", klass="standard", download=True).action is bare
+
+
+@pytest.mark.parametrize("site", ["same-origin", "none"])
+def test_what_goes_to_a_file_is_a_download_without_saying_so(site):
+    """`<a download>` and Chromium's "save as" get the picture, not the page that shows it."""
+    context = FetchContext(site, "navigate", "empty")
+    for way in AMBIENT:
+        assert STRICT.judge(context, way=way, klass="standard", download=False) == ALLOW
+    bare = STRICT.judge(context, way="signed", klass="standard", download=False)
+    assert bare == (ALLOW if site == "same-origin" else VIEWER)
+    foreign = FetchContext("cross-site", "navigate", "empty")
+    assert STRICT.judge(foreign, way="cookie", klass="standard", download=False) == VIEWER
 
 
 def test_a_typed_download_without_credential_is_the_viewer():
