@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 # Longer than a proxy in front keeps an idle connection, so that it is never we who close first.
 KEEP_ALIVE = 75.0
 
+_GRACE = 0.25
+
 _PR_SET_PDEATHSIG = 1
 
 
@@ -73,8 +75,18 @@ async def listen(
         shutdown_timeout=drain,
     )
     await runner.setup()
-    stack.push_async_callback(runner.cleanup)
+    stack.push_async_callback(_leave, runner)
     await web.SockSite(runner, sock).start()
+
+
+async def _leave(runner: web.AppRunner) -> None:
+    """Stop accepting, answer what has arrived, then close what is idle."""
+    for site in list(runner.sites):
+        await site.stop()
+    # A connection accepted just now has sent its request but nobody has read it yet; the
+    # framework would take it for idle and close it.
+    await asyncio.sleep(_GRACE)
+    await runner.cleanup()
 
 
 if __name__ == "__main__":

@@ -111,6 +111,8 @@ class Index:
 
 
 def _opened(path: Path, clear: Callable[[], None]) -> sqlite3.Connection:
+    # SQLite would ask the umask; its other files follow this one.
+    path.touch(mode=0o600)
     database = sqlite3.connect(path, timeout=_PATIENCE, isolation_level=None)
     try:
         database.execute("PRAGMA journal_mode = WAL")

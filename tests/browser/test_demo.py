@@ -52,9 +52,13 @@ def seen(request, demo, tmp_path):
 def test_a_visit(seen):
     """Visitors see what is open, members what they may, and a revoked session nothing more."""
     assert seen["errors"] == []
-    assert seen["visitor"] == [False] * 9 + [True]
-    assert seen["teacher"] == [True] * 3 + [False] * 3 + [True] * 4
-    assert seen["other"] == [False] * 3 + [True] * 7
+    assert seen["visitor"] == [False] * 9
+    assert seen["teacher"] == [True] * 3 + [False] * 3 + [True] * 3
+    assert seen["other"] == [False] * 3 + [True] * 6
+    original, without_size, fitting = [size.split(" × ") for size in seen["large"]]
+    assert original == ["9000", "6000"]
+    assert int(without_size[0]) * int(without_size[1]) <= 8_000_000
+    assert fitting[0] == "960"
     assert seen["oldPage"] == [True, True, False, True]
     assert set(seen["before"].values()) == {"200"}
     assert seen["after"].pop("Open mount") == "200"

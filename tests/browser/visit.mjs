@@ -50,6 +50,7 @@ async function tiles() {
 }
 
 async function signIn(label) {
+  await until(() => document.querySelector('button.person'));
   const loaded = page.waitForNavigation({ waitUntil: 'load' });
   await page.evaluate((text) => {
     [...document.querySelectorAll('button.person')].find((b) => b.textContent.includes(text)).click();
@@ -70,7 +71,6 @@ async function cards() {
 }
 
 await open('/');
-await until(() => document.querySelector('button.person'));
 seen.visitor = await tiles();
 await shoot('visitor');
 
@@ -85,7 +85,8 @@ await shoot('thread');
 
 await open('/ways');
 seen.before = await cards();
-await until(() => !document.querySelector('#large').hidden);
+await until(() => document.querySelectorAll('#large tbody tr').length === 3);
+seen.large = await page.$$eval('#large tbody tr', (rows) => rows.map((row) => row.children[1].textContent));
 await shoot('ways');
 seen.outsiders = {};
 for (const card of await page.$$('#ways .card')) {
