@@ -4,8 +4,8 @@
  *   const gate = createGate({ base: '/media', getToken });
  *   document.querySelectorAll('img[data-gate-src]').forEach((img) => gate.attach(img));
  *
- * Where the media cookie works, a plain <img> needs none of this. The page's policy needs
- * `img-src blob:`, each <img> a width by CSS or attribute.
+ * Where the media cookie works, a plain <img> needs none of this. Needs `img-src blob:`, and a
+ * width of each <img>.
  */
 
 const LONGEST_WAIT = 30_000; // ms
@@ -154,8 +154,8 @@ const pause = (ms, signal) =>
   });
 
 /**
- * An authorised request, with one new token and a few repeats at most. Not by XHR: only
- * fetch can refuse redirects, and a token must follow none.
+ * An authorised request, with one new token and a few repeats. Not by XHR: only fetch can
+ * refuse redirects.
  * @param {string} url @param {AbortSignal} signal @param {ReturnType<typeof tokenSource>} tokens
  */
 async function request(url, signal, tokens) {
@@ -257,10 +257,9 @@ export function createGate({
     try {
       const url = await entry.ready;
       if (!isCurrent()) return;
-      // Decoded apart: an image that shows something already would answer for that, in Firefox.
-      const decoded = new Image();
-      decoded.src = url;
-      await decoded.decode();
+      const apart = new Image(); // in Firefox, img would answer for what it shows already
+      apart.src = url;
+      await apart.decode();
       if (!isCurrent()) return;
       img.src = url;
       img.dataset.gateState = 'ready';

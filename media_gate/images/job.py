@@ -73,16 +73,14 @@ class Done:
     Attributes:
         width: of the result.
         height: of the result.
-        peak: bytes, the largest resident size of the worker so far.
     """
 
     width: int
     height: int
-    peak: int
 
     def line(self) -> bytes:
         """To the pool."""
-        fields = {"width": self.width, "height": self.height, "peak": self.peak}
+        fields = {"width": self.width, "height": self.height}
         return json.dumps(fields).encode()
 
 
@@ -103,6 +101,6 @@ def parse_answer(line: bytes) -> Done:
             flaw = fields["error"]
             known = flaw in get_args(Flaw)
             raise JobFailed(cast("Flaw", flaw) if known else "failed", str(fields["reason"]))
-        return Done(int(fields["width"]), int(fields["height"]), int(fields["peak"]))
+        return Done(int(fields["width"]), int(fields["height"]))
     except (ValueError, TypeError, KeyError) as error:
         raise JobFailed("failed", "unreadable answer") from error

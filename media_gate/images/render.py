@@ -9,7 +9,6 @@ and confines itself before the first job. It ends when the pool closes the socke
 from __future__ import annotations
 
 import os
-import resource
 import socket
 import sys
 from importlib import import_module
@@ -74,8 +73,7 @@ def _answer(engines: Mapping[Kind, _Render], line: bytes, descriptors: Sequence[
         width, height = engines[job.kind].render(job, source, target)
     except JobFailed as failed:
         return failure_line(failed)
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
-    return Done(width, height, peak).line()
+    return Done(width, height).line()
 
 
 if __name__ == "__main__":

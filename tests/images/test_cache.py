@@ -8,11 +8,14 @@ import sqlite3
 import stat
 import subprocess
 import sys
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
 from media_gate.images.cache import SMALL, MemoryCache, VariantCache
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 
 def name(number: int) -> str:
@@ -289,7 +292,9 @@ from media_gate.images.cache import VariantCache
 async def main(folder, seed):
     cache = VariantCache(Path(folder), 20_000, time.time)
     await cache.open()
-    for i in range(120):
+    for i in range(int(sys.argv[3])):
+        if i == 20:
+            print("busy", flush=True)
         number = (i * 7 + seed * 3) % 90
         fd = os.memfd_create("x")
         size = 200 + number * 10
@@ -311,13 +316,33 @@ def test_many_processes_keep_one_exact_account(tmp_path) -> None:
     """Started at the same moment on an empty folder, they never break the budget together."""
     folder = tmp_path / "cache"
     processes = [
-        subprocess.Popen([sys.executable, "-W", "error", "-c", PROCESS, folder, str(seed)])
+        subprocess.Popen(
+            [sys.executable, "-W", "error", "-c", PROCESS, folder, str(seed), "120"],
+            stdout=subprocess.DEVNULL,
+        )
         for seed in range(6)
     ]
     assert [process.wait() for process in processes] == [0] * 6
     rows, total = indexed(folder)
     assert rows == files(folder)
     assert total == sum(rows.values()) <= 20_000
+
+
+@pytest.mark.slow
+def test_a_killed_process_leaves_no_torn_variant(tmp_path) -> None:
+    """Whenever it is killed: every file is whole and known to the index."""
+    folder = tmp_path / "cache"
+    for seed in range(5):
+        process = subprocess.Popen(
+            [sys.executable, "-c", PROCESS, folder, str(seed), "1000000"], stdout=subprocess.PIPE
+        )
+        assert process.stdout.readline() == b"busy\n"
+        process.kill()
+        process.wait()
+        process.stdout.close()
+        rows, total = indexed(folder)
+        assert files(folder).items() <= rows.items()
+        assert total == sum(rows.values()) <= 20_000
 
 
 def test_memory_keeps_the_small_and_recent() -> None:

@@ -360,6 +360,7 @@ describe('createGate', () => {
   before(async () => {
     globalThis.document = { baseURI: 'http://page.invalid/' };
     globalThis.devicePixelRatio = 3;
+    globalThis.Image = Image;
     globalThis.IntersectionObserver = Observer;
     globalThis.getComputedStyle = (img) => ({ aspectRatio: img.ratio ?? 'auto' });
     server = createServer((request, response) => {
@@ -526,10 +527,13 @@ describe('createGate', () => {
   it('does not call ready what left while it was decoded', async () => {
     let decoded;
     const img = new Image(`${origin}/media/a/b.jpg`);
-    img.decode = () => new Promise((resolve) => (decoded = resolve));
+    globalThis.Image = class extends Image {
+      decode = () => new Promise((resolve) => (decoded = resolve));
+    };
     gate().attach(img);
     move(img, true);
     await until(() => decoded);
+    globalThis.Image = Image;
     move(img, false);
     decoded();
     await settled();
