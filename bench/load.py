@@ -107,7 +107,15 @@ def hammer(server: Server, requests: Path, *, seconds: int, cpu: int | None) -> 
     """
     fields = [part for name, value in BROWSER.items() for part in ("-H", f"{name}: {value}")]
     command = ["taskset", "-c", str(cpu)] if cpu is not None else []
-    command += ["wrk", "-t1", f"-c{_CACHED_CONNECTIONS}", f"-d{seconds}s", *fields]
+    command += [
+        "wrk",
+        "-t1",
+        f"-c{_CACHED_CONNECTIONS}",
+        f"-d{seconds}s",
+        "--timeout",
+        "10s",
+        *fields,
+    ]
     command += ["-s", str(_SCRIPT), f"http://127.0.0.1:{server.port}", "--", str(requests)]
     procfs.settle(server.pid)
     before = procfs.cpu_seconds(server.pid)

@@ -23,7 +23,7 @@ VARIANTS = 200
 # Octave (each doubles the size of the grains) and strength.
 _OCTAVES = ((0, 1.5), (1, 3), (2, 5), (3, 8), (5, 16), (7, 28), (9, 40))
 # A cut of this size, 640 pixels wide as WebP, has about 20 KB.
-_CUT = (960, 720)
+_CUT = (860, 645)
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +33,7 @@ class Pictures:
     Attributes:
         photo: 4000 x 3000 baseline JPEG.
         huge: 12000 x 8333 baseline JPEG.
-        cuts: `VARIANTS` different JPEGs of 960 x 720.
+        cuts: `VARIANTS` different JPEGs of 860 x 645.
     """
 
     photo: Path

@@ -19,6 +19,7 @@ The ratios compare media_gate with each peer within a round; above 1, media_gate
 more requests per second, less CPU time per request."""
 
 _HEAD = ("", "req/s", "CPU per request", "p50 / p99 ms", "req/s ratio", "CPU ratio")
+_TIMES = ("p50", "p99")
 
 
 def table(result: Race | Memory) -> str:
@@ -40,7 +41,7 @@ def table(result: Race | Memory) -> str:
                 name,
                 _spread([load.rate for load in loads], _count),
                 _spread([load.cpu_each for load in loads], _duration),
-                f"{p50:.3g} / {p99:.3g}",
+                f"{_short(p50)} / {_short(p99)}",
                 *((_spread(rates, _times), _spread(thrift, _times)) if loads is not ours else "--"),
             )
         )
@@ -64,9 +65,6 @@ def as_json(result: Race | Memory) -> dict[str, Any]:
     return asdict(result)
 
 
-_TIMES = ("p50", "p99")
-
-
 def _spread(values: Sequence[float], shown: Callable[[float], str]) -> str:
     return f"{shown(statistics.median(values))} [{shown(min(values))} - {shown(max(values))}]"
 
@@ -82,4 +80,9 @@ def _duration(microseconds: float) -> str:
 
 
 def _times(value: float) -> str:
-    return f"{value:.2f}x"
+    return f"{_short(value)}x"
+
+
+def _short(value: float) -> str:
+    """Two digits that say something, and never an exponent."""
+    return f"{value:.0f}" if value >= 10 else f"{value:.2g}" if value < 1 else f"{value:.1f}"

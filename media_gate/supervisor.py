@@ -104,22 +104,33 @@ def _bind(address: Address, slots: int) -> list[socket.socket]:
     try:
         if address.path is not None:
             return [_unix_socket(Path(address.path))]
-        first = _tcp_socket(address.host, address.port)
-        port = first.getsockname()[1]
-        return [first, *(_tcp_socket(address.host, port) for _ in range(slots - 1))]
+        return _tcp_sockets(address, slots)
     except OSError as error:
         shown = address.path or f"{address.host}:{address.port}"
         raise OSError(error.errno, f"cannot listen on {shown}: {error.strerror}") from None
 
 
-def _tcp_socket(host: str, port: int) -> socket.socket:
+def _tcp_sockets(address: Address, slots: int) -> list[socket.socket]:
+    # SO_REUSEPORT would let a second server of ours share the port unnoticed.
+    with _tcp_socket(address.host, address.port, shared=False):
+        pass
+    first = _tcp_socket(address.host, address.port, shared=True)
+    port = first.getsockname()[1]
+    return [first, *(_tcp_socket(address.host, port, shared=True) for _ in range(slots - 1))]
+
+
+def _tcp_socket(host: str, port: int, *, shared: bool) -> socket.socket:
     family, kind, proto, _, place = socket.getaddrinfo(
         host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
     )[0]
     sock = socket.socket(family, kind, proto)
     sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
-    sock.bind(place)
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, int(shared))
+    try:
+        sock.bind(place)
+    except OSError:
+        sock.close()
+        raise
     sock.listen(1024)
     return sock
 

@@ -190,6 +190,15 @@ def test_an_address_that_is_taken_is_one_clear_sentence(start):
     assert "Traceback" not in said
 
 
+def test_a_second_server_does_not_share_the_port(start):
+    """Two servers on one address would each answer half: the second refuses to start."""
+    first = start()
+    listen = address(first).removeprefix("http://")
+    second = start(listen=listen)
+    assert second.process.wait(20) == 1
+    assert f"cannot listen on {listen}" in second.log.read_text()
+
+
 def test_metrics_of_all_processes_are_added_up(start):
     """Whichever process is asked, the counts are of all of them."""
     server = start()

@@ -16,7 +16,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import asynccontextmanager
 from importlib import resources
 from typing import TYPE_CHECKING, Any, cast
 
@@ -30,13 +30,14 @@ from media_gate.auth.sessions import Kind, Session
 from media_gate.errors import Unavailable
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Iterator
+    from collections.abc import AsyncIterator
 
     from media_gate.settings import RedisSettings
 
 # Together these keep an answer under two seconds when Redis is down, hangs or drops packets.
 _SOCKET_TIMEOUT = 0.8
 _POOL_TIMEOUT = 1.0
+_DEADLINE = 1.7
 _MOST_CONNECTIONS = 64
 
 
@@ -85,7 +86,7 @@ class RedisSessionStore:
         lifetime_ms = int(session.expires_in * 1000)
         idle_ms = int(session.idle_timeout * 1000)
         fields = [part for pair in _record(session, idle_ms).items() for part in pair]
-        with _refusing():
+        async with _refusing():
             await self._enter(session)
             created = await self._create(
                 keys=self._keys(session.sid), args=[lifetime_ms, idle_ms, *fields]
@@ -95,7 +96,7 @@ class RedisSessionStore:
 
     async def read(self, sid: str) -> Session | None:
         """The session if it lives; one round trip."""
-        with _refusing():
+        async with _refusing():
             answer = await self._read(keys=self._keys(sid))
         if answer is None:
             return None
@@ -105,17 +106,17 @@ class RedisSessionStore:
 
     async def touch(self, sid: str) -> bool:
         """Restart the idle timeout; never creates."""
-        with _refusing():
+        async with _refusing():
             return bool(await self._touch(keys=self._keys(sid)))
 
     async def change_grants(self, sid: str, grants: Grants) -> bool:
         """Replace the grants."""
-        with _refusing():
+        async with _refusing():
             return bool(await self._grants(keys=self._keys(sid), args=[_json(grants)]))
 
     async def revoke(self, sid: str) -> bool:
         """End a session; the index entry is tidied after, and harmless where it stays."""
-        with _refusing():
+        async with _refusing():
             lived, user = await self._revoke(keys=self._keys(sid))
             if user:
                 await self._redis.zrem(self._user_key(user.decode()), sid)
@@ -123,7 +124,7 @@ class RedisSessionStore:
 
     async def of_user(self, user: str) -> list[Session]:
         """All living sessions of a user; entries of dead ones are dropped on the way."""
-        with _refusing():
+        async with _refusing():
             entries = cast("list[bytes]", await self._redis.zrange(self._user_key(user), 0, -1))
             sids = [entry.decode() for entry in entries]
             found = await asyncio.gather(*(self.read(sid) for sid in sids))
@@ -134,7 +135,7 @@ class RedisSessionStore:
 
     async def ping(self) -> None:
         """Raise `Unavailable` unless Redis answers."""
-        with _refusing():
+        async with _refusing():
             await cast("Any", self._redis.ping())
 
     async def _enter(self, session: Session) -> None:
@@ -148,11 +149,13 @@ class RedisSessionStore:
         return f"{self._prefix}u:{user}"
 
 
-@contextmanager
-def _refusing() -> Iterator[None]:
+@asynccontextmanager
+async def _refusing() -> AsyncIterator[None]:
     """Whatever goes wrong with Redis is one answer outside; its text may hold addresses."""
     try:
-        yield
+        # The timeouts of pool and socket add up under load; this one is what callers feel.
+        async with asyncio.timeout(_DEADLINE):
+            yield
     except (RedisError, OSError, TimeoutError) as error:
         raise Unavailable(f"redis_{type(error).__name__}", room="auth") from error
 

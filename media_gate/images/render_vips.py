@@ -11,6 +11,7 @@ import pyvips
 
 from media_gate.images.geometry import frame
 from media_gate.images.job import SHRINKS, SPARE, Flaw, Job, JobFailed
+from media_gate.images.render_pillow import save_pixels_as_avif
 
 if TYPE_CHECKING:
     from media_gate.images.geometry import Frame
@@ -87,7 +88,7 @@ def _orientation(job: Job, header: Any) -> int:
 
 def _load(job: Job, source: Any, **options: Any) -> Any:
     """Open with the one loader for this kind. A truncated file is an error, not a grey area."""
-    name = "heif" if job.kind == "avif" else "gif" if job.kind == "gif" else job.kind
+    name = "heif" if job.kind == "avif" else job.kind
     loader = getattr(pyvips.Image, f"{name}load_source")
     return loader(source, access="sequential", fail_on="truncated", **options)
 
@@ -181,10 +182,6 @@ def _save(image: Any, job: Job, target: int) -> None:
 
 def _save_avif(image: Any, quality: int, target: int) -> None:
     """With Pillow's encoder, which is 15 times faster than libvips' at nearly the same size."""
-    from media_gate.images.render_pillow import (  # noqa: PLC0415  only where it is needed
-        save_pixels_as_avif,
-    )
-
     image = image.colourspace("srgb")
     mode = "RGBA" if image.hasalpha() else "RGB"
     pixels = image.write_to_memory()

