@@ -70,7 +70,7 @@ def _spread(values: Sequence[float], shown: Callable[[float], str]) -> str:
 
 
 def _count(value: float) -> str:
-    return f"{value:,.0f}" if value >= 100 else f"{value:.1f}"
+    return f"{value:,.0f}" if value >= 100 else f"{value:.2f}"
 
 
 def _duration(microseconds: float) -> str:
@@ -84,5 +84,5 @@ def _times(value: float) -> str:
 
 
 def _short(value: float) -> str:
-    """Two digits that say something, and never an exponent."""
-    return f"{value:.0f}" if value >= 10 else f"{value:.2g}" if value < 1 else f"{value:.1f}"
+    """Digits enough to compare, and never an exponent."""
+    return f"{value:.0f}" if value >= 10 else f"{value:.2g}" if value < 1 else f"{value:.2f}"

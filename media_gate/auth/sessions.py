@@ -56,6 +56,20 @@ class Session:
     generation: int
     seed: bytes = field(repr=False)
 
+    def facts(self) -> dict[str, str | int | list[str]]:
+        """What may be shown to those who manage sessions: nothing that could log in."""
+        return {
+            "sid": self.sid,
+            "user": self.user,
+            "kind": self.kind,
+            "label": self.label,
+            "grants": list(self.grants),
+            "created": self.created,
+            "idle_timeout": int(self.idle_timeout),
+            "idle_left": int(self.idle_left),
+            "expires_in": int(self.expires_in),
+        }
+
 
 @dataclass(frozen=True, slots=True)
 class Opened:

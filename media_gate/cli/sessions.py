@@ -54,7 +54,7 @@ async def _carry_out(settings: Settings, arguments: Namespace) -> int:
                 return await _create(settings, sessions, arguments)
             case "list":
                 found = await sessions.of_user(arguments.user)
-                _print_list([_facts(session) for session in found], as_json=arguments.json)
+                _print_list([session.facts() for session in found], as_json=arguments.json)
                 return 0
             case "show":
                 return _show(await sessions.find(arguments.sid), as_json=arguments.json)
@@ -73,7 +73,7 @@ async def _create(settings: Settings, sessions: Sessions, arguments: Namespace) 
     value = f"{cookie.name}={cookie.value_for(opened.session)}"
     if arguments.json:
         secrets = {"access_token": opened.access_token, "media_cookie": value}
-        print(json.dumps(_facts(opened.session) | secrets, ensure_ascii=False))
+        print(json.dumps(opened.session.facts() | secrets, ensure_ascii=False))
         return 0
     print(f"sid            {opened.session.sid}")
     print(f"access token   {opened.access_token}")
@@ -99,7 +99,7 @@ def _show(session: Session | None, *, as_json: bool) -> int:
     if session is None:
         print("there is no such session; it may have ended", file=sys.stderr)
         return FAILED
-    facts = _facts(session)
+    facts = session.facts()
     if as_json:
         print(json.dumps(facts, ensure_ascii=False))
         return 0
@@ -118,20 +118,6 @@ def _print_list(rows: list[dict[str, Any]], *, as_json: bool) -> None:
         print("  ".join(facts).rstrip())
     if not rows:
         print("no living session", file=sys.stderr)
-
-
-def _facts(session: Session) -> dict[str, Any]:
-    """What may be shown: no seed, no token."""
-    return {
-        "sid": session.sid,
-        "user": session.user,
-        "kind": session.kind,
-        "label": session.label,
-        "grants": list(session.grants),
-        "created": session.created,
-        "idle_left": int(session.idle_left),
-        "expires_in": int(session.expires_in),
-    }
 
 
 def _moment(unix: int) -> str:

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from media_gate.errors import NotFound, RefusedOrigin, Unauthorized
+from media_gate.web.facts import FACTS
 from media_gate.web.fetch_policy import Action, FetchContext
-from media_gate.web.middleware import FACTS
 
 if TYPE_CHECKING:
     from aiohttp import web

@@ -6,7 +6,6 @@ import ipaddress
 import logging
 import secrets
 import time
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from aiohttp import web
@@ -14,6 +13,7 @@ from aiohttp import web
 from media_gate import log
 from media_gate.errors import GateError
 from media_gate.web import problem
+from media_gate.web.facts import FACTS, Facts
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping, Sequence
@@ -23,18 +23,6 @@ if TYPE_CHECKING:
     from media_gate.metrics import Metrics
 
     Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
-
-
-@dataclass(slots=True)
-class Facts:
-    """What the log says of a request beyond method, path and status; handlers fill it in."""
-
-    request_id: str
-    way: str | None = None
-    sid: str | None = None
-
-
-FACTS = web.RequestKey("facts", Facts)
 
 
 class Surroundings:

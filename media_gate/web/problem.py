@@ -11,7 +11,7 @@ from aiohttp import web
 from media_gate.errors import BadRequest, BodyTooLarge, GateError, MethodNotAllowed, NotFound
 
 if TYPE_CHECKING:
-    from media_gate.web.middleware import Facts
+    from media_gate.web.facts import Facts
 
 _PAGE = """<!doctype html>
 <html lang="en"><meta charset="utf-8"><meta name="viewport" content="width=device-width">

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, get_args
+from typing import TYPE_CHECKING, get_args
 from urllib.parse import unquote
 
 from aiohttp import hdrs, web
@@ -83,7 +83,7 @@ class ServiceApi:
     async def show_session(self, request: web.Request) -> web.Response:
         """One session."""
         session = await self._found(request.match_info["sid"])
-        return web.json_response(_public(session), headers=_NO_STORE)
+        return web.json_response(session.facts(), headers=_NO_STORE)
 
     async def change_session(self, request: web.Request) -> web.Response:
         """Other grants, in force from the next request on."""
@@ -93,7 +93,7 @@ class ServiceApi:
         session = await self._sessions.change_grants(request.match_info["sid"], grants)
         if session is None:
             raise _no_session()
-        return web.json_response(_public(session), headers=_NO_STORE)
+        return web.json_response(session.facts(), headers=_NO_STORE)
 
     async def revoke_session(self, request: web.Request) -> web.Response:
         """End a session and every way in that hangs on it; the same answer when it had ended."""
@@ -103,7 +103,7 @@ class ServiceApi:
     async def list_user(self, request: web.Request) -> web.Response:
         """All living sessions of a user."""
         sessions = await self._sessions.of_user(_user(request))
-        return web.json_response({"sessions": [_public(s) for s in sessions]}, headers=_NO_STORE)
+        return web.json_response({"sessions": [s.facts() for s in sessions]}, headers=_NO_STORE)
 
     async def revoke_user(self, request: web.Request) -> web.Response:
         """End all sessions of a user."""
@@ -159,17 +159,3 @@ def _user(request: web.Request) -> str:
 
 def _no_session() -> NotFound:
     return NotFound("no_such_session", room="service_api", detail="There is no such session.")
-
-
-def _public(session: Session) -> dict[str, Any]:
-    return {
-        "sid": session.sid,
-        "user": session.user,
-        "kind": session.kind,
-        "label": session.label,
-        "grants": list(session.grants),
-        "created": session.created,
-        "idle_timeout": int(session.idle_timeout),
-        "idle_left": int(session.idle_left),
-        "expires_in": int(session.expires_in),
-    }

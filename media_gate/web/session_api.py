@@ -8,8 +8,8 @@ from aiohttp import hdrs, web
 
 from media_gate.errors import RefusedOrigin, Unauthorized, Unprocessable
 from media_gate.web.bodies import Fields
+from media_gate.web.facts import FACTS
 from media_gate.web.fetch_policy import Action, FetchContext, Verdict
-from media_gate.web.middleware import FACTS
 from media_gate.web.signer import MOST_URLS
 
 if TYPE_CHECKING:
@@ -85,7 +85,7 @@ class SessionApi:
         if use not in {"page", ""}:
             raise Unprocessable("bad_use", room="session_api", detail='use is "page" or left out.')
         page_only = use == "page" or caller.way == "cookie"
-        signed = self._signer.sign(session, urls, use="page" if page_only else None, snap=True)
+        signed = self._signer.sign(session, urls, use="page" if page_only else None, stepped=True)
         return web.json_response(signed, headers=_NO_STORE)
 
     async def _allowed(self, request: web.Request, caller: Caller) -> Session:

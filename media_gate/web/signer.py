@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from media_gate import signing
 from media_gate.errors import BadParameter, BadTarget, Forbidden, NotFound, Unprocessable
-from media_gate.images import variant
+from media_gate.images.variant import VariantSpec, snap
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -42,7 +42,7 @@ class Signer:
         *,
         use: signing.Use | None,
         ttl: int | None = None,
-        snap: bool = False,
+        stepped: bool = False,
     ) -> dict[str, Any]:
         """Sign all, or none.
 
@@ -51,7 +51,7 @@ class Signer:
             urls: public paths with optional variant parameters.
             use: see `signing.SignedTarget`.
             ttl: seconds; the configured one if None.
-            snap: bring sizes to the configured steps, so that a browser cannot ask for any.
+            stepped: bring sizes to the configured steps, so that a browser cannot ask for any.
 
         Returns:
             `{"urls": […], "expires_at": unix seconds}` in the order given.
@@ -69,7 +69,7 @@ class Signer:
         key = self._keys.signer("url")
         signed = []
         for url in urls:
-            shaped = self._judge(session, url, use=use, snap=snap)
+            shaped = self._judge(session, url, use=use, stepped=stepped)
             try:
                 signed.append(
                     signing.sign_url(
@@ -85,14 +85,14 @@ class Signer:
                 raise _refused(url, str(error)) from None
         return {"urls": signed, "expires_at": exp}
 
-    def _judge(self, session: Session, url: str, *, use: signing.Use | None, snap: bool) -> str:
+    def _judge(self, session: Session, url: str, *, use: signing.Use | None, stepped: bool) -> str:
         """The URL to sign, if it names a picture that this session may see."""
         raw_path, _, query = url.partition("?")
         try:
             path = self._addresses.parse(signing.canonical_path(raw_path))
             mount = self._settings.mounts[path.mount]
             images = self._settings.images
-            variant.VariantSpec.parse(query, images=images, signed=True, default_preset=None)
+            VariantSpec.parse(query, images=images, signed=True, default_preset=None)
         except (signing.SigningError, BadTarget, BadParameter, NotFound) as error:
             detail = error.detail if isinstance(error, BadParameter) else "not a picture's address"
             raise _refused(url, detail) from None
@@ -104,7 +104,7 @@ class Signer:
             raise Forbidden(
                 "link_on_sensitive", room="signer", detail="No links to sensitive mounts."
             )
-        return f"{raw_path}?{variant.snap(query, images)}" if snap else url
+        return f"{raw_path}?{snap(query, images)}" if stepped else url
 
 
 def _refused(url: str, why: str) -> Unprocessable:

@@ -75,7 +75,7 @@ def files(folder: Path) -> dict[str, int]:
     return {
         path.name: path.stat().st_size
         for shelf in folder.iterdir()
-        if shelf.is_dir()
+        if len(shelf.name) == 2
         for path in shelf.iterdir()
     }
 
@@ -215,6 +215,7 @@ async def test_a_full_disk_costs_the_cache_only(
     await put(cache, 1, b"variant")
     assert read(cache, 1) is None
     assert files(tmp_path / "cache") == {}
+    assert not list((tmp_path / "cache" / "tmp").iterdir())
     assert "variant not cached" in caplog.text
 
 
@@ -223,6 +224,7 @@ async def test_a_short_source_is_not_kept(make_cache, memory_file, tmp_path) -> 
     cache = await make_cache()
     await cache.put(name(1), memory_file(b"var"), 7)
     assert files(tmp_path / "cache") == {}
+    assert not list((tmp_path / "cache" / "tmp").iterdir())
 
 
 async def test_stale_files_of_crashes_are_removed(make_cache, tmp_path) -> None:
