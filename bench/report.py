@@ -70,7 +70,7 @@ def _spread(values: Sequence[float], shown: Callable[[float], str]) -> str:
 
 
 def _count(value: float) -> str:
-    return f"{value:,.0f}" if value >= 100 else f"{value:.2f}"
+    return f"{value:,.0f}" if value >= 100 else f"{value:.1f}"
 
 
 def _duration(microseconds: float) -> str:

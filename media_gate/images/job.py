@@ -26,8 +26,9 @@ MAX_LINE = 4096
 
 #: reductions that decoders of JPEG and WebP do for nearly nothing, strongest first
 SHRINKS = (8, 4, 2)
-#: a decoder leaves at least so many times the pixels of the result on each side; at 1.0 the
-#: result can fall to 33 dB from one made of all pixels, at 1.5 it stays above 40
+#: a decoder leaves at least so many times the pixels of the result on each side; compared with
+#: reducing all pixels, photographs then differ by 53 dB in the median and never less than 39, at
+#: 1.0 by as little as 33
 SPARE = 1.5
 
 

@@ -66,10 +66,8 @@ class ServiceGuard:
         name = host if host.endswith("]") else host.rpartition(":")[0] or host
         if name.lower() not in self._hosts or len(request.headers.getall(hdrs.HOST, [])) != 1:
             raise BadRequest("unknown_host", room="service_guard")
-        for header in request.headers:
-            lower = header.lower()
-            if lower in {"origin", "cookie"} or lower.startswith("sec-fetch-"):
-                raise RefusedOrigin("sent_by_a_browser", room="service_guard")
+        if _is_browser(request):
+            raise RefusedOrigin("sent_by_a_browser", room="service_guard")
         if request.path not in self._open and not self._holds_key(request):
             raise Unauthorized("no_service_key", room="service_guard")
 
@@ -80,3 +78,16 @@ class ServiceGuard:
         # Every key is compared, so that the time does not tell which one came close.
         matches = [hmac.compare_digest(offered, key) for key in self._keys]
         return scheme.lower() == "bearer" and any(matches)
+
+
+def _is_browser(request: web.Request) -> bool:
+    """Whether a browser had a hand in this: an origin, a cookie, or Fetch Metadata.
+
+    Browsers send the Sec-Fetch headers together. `Sec-Fetch-Mode: cors` alone is what `fetch` of
+    Node.js sends, which a host's server may well use.
+    """
+    names = {header.lower() for header in request.headers}
+    fetch_metadata = {name for name in names if name.startswith("sec-fetch-")}
+    if fetch_metadata == {"sec-fetch-mode"} and request.headers["Sec-Fetch-Mode"] == "cors":
+        fetch_metadata = set()
+    return bool(fetch_metadata or names & {"origin", "cookie"})

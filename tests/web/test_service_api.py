@@ -13,6 +13,8 @@ CAT = "/media/uploads/p12/cat.jpg?w=320"
 BROWSER = {
     "an origin": {"Origin": "https://wiki.example.org"},
     "fetch metadata": {"Sec-Fetch-Site": "none"},
+    "all fetch metadata": {"Sec-Fetch-Site": "same-origin", "Sec-Fetch-Mode": "cors"},
+    "a navigation": {"Sec-Fetch-Mode": "navigate"},
     "a cookie": {"Cookie": "a=b"},
     "another host": {"Host": "evil.example"},
     "a rebound name": {"Host": "127.0.0.1.evil.example:8081"},
@@ -49,6 +51,13 @@ async def test_privileged_calls_exist_nowhere_else(site):
         for method, path in CALLS:
             async with client.request(method, path, headers=site.service) as answer:
                 assert answer.status in {404, 405}
+
+
+async def test_a_host_on_node_may_use_fetch(site):
+    """`Sec-Fetch-Mode: cors` alone is no browser: Node.js adds it to every fetch."""
+    headers = site.service | {"Sec-Fetch-Mode": "cors"}
+    async with site.internal.get("/v1/users/ms-l/sessions", headers=headers) as answer:
+        assert answer.status == 200
 
 
 async def test_a_token_of_a_user_is_no_service_key(site):
