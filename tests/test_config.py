@@ -163,7 +163,9 @@ OVERRIDES = [
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize(("name", "text", "read", "value"), OVERRIDES, ids=str)
+@pytest.mark.parametrize(
+    ("name", "text", "read", "value"), OVERRIDES, ids=[f"{row[0]}={row[1]}" for row in OVERRIDES]
+)
 def test_a_variable_overrides_the_file(site, name, text, read, value):
     """MEDIA_GATE__SECTION__KEY wins over the file and reaches every kind of setting."""
     site.change({"mounts.wiki-files.source": f"file://{FOLDER}/other", "server.workers": 1})
