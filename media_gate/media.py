@@ -110,7 +110,7 @@ def _decode_segment(segment: str) -> str:
         raise BadTarget("bad_escape", room="media")
     try:
         text = unquote_to_bytes(segment).decode("utf-8", "strict")
-    except UnicodeDecodeError:
+    except UnicodeError:
         raise BadTarget("not_utf8", room="media") from None
     if text in {"", ".", ".."}:
         raise BadTarget("dot_or_empty_segment", room="media")

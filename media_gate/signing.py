@@ -312,8 +312,8 @@ def _canonical_segment(segment: str) -> str:
         raise SigningError("'%' must begin an escape such as %20; write it as %25")
     try:
         text = unquote_to_bytes(segment).decode("utf-8", "strict")
-    except UnicodeDecodeError:
-        raise SigningError("an escape is not UTF-8") from None
+    except UnicodeError:
+        raise SigningError("not UTF-8") from None
     if text in {"", ".", ".."} or _UNSAFE_TEXT.search(text):
         raise SigningError("a segment is empty, '.' or '..', or hides a separator or control")
     return quote(text, safe="")

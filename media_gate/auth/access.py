@@ -79,7 +79,7 @@ def _places(path: MediaPath) -> Iterator[str]:
 def _judge(text: str, mounts: Collection[str]) -> None:
     place = text.removeprefix(_ORIGINAL)
     mount, slash, _ = place.partition("/")
-    if len(text) > _LONGEST or not slash or _UNSAFE.search(place):
+    if len(text) > _LONGEST or not slash or _UNSAFE.search(place) or not _is_unicode(place):
         raise _refused("a grant is mount/segment/ (a subtree) or mount/key, without wildcards")
     if any(segment in {"", ".", ".."} for segment in place.removesuffix("/").split("/")):
         raise _refused("a grant has no empty, '.' or '..' segments")
@@ -89,3 +89,12 @@ def _judge(text: str, mounts: Collection[str]) -> None:
 
 def _refused(detail: str) -> Unprocessable:
     return Unprocessable("bad_grant", room="auth", detail=detail)
+
+
+def _is_unicode(text: str) -> bool:
+    """Whether this can be written as UTF-8: JSON can hold half of a surrogate pair."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True

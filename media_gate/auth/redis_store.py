@@ -15,7 +15,6 @@ All time is the server's own.
 from __future__ import annotations
 
 import asyncio
-import json
 from contextlib import asynccontextmanager
 from importlib import resources
 from typing import TYPE_CHECKING, Any, cast
@@ -25,13 +24,14 @@ from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 from redis.exceptions import RedisError
 
-from media_gate.auth.access import Grants
-from media_gate.auth.sessions import Kind, Session
+from media_gate.auth import records
 from media_gate.errors import Unavailable
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
+    from media_gate.auth.access import Grants
+    from media_gate.auth.sessions import Session
     from media_gate.settings import RedisSettings
 
 # Together these keep an answer under two seconds when Redis is down, hangs or drops packets.
@@ -39,6 +39,7 @@ _SOCKET_TIMEOUT = 0.8
 _POOL_TIMEOUT = 1.0
 _DEADLINE = 1.7
 _MOST_CONNECTIONS = 64
+_MOST_IN_MEMORY = 10_000  # there they cost nothing, and nobody waits for one
 
 
 @asynccontextmanager
@@ -48,7 +49,7 @@ async def connect(settings: RedisSettings) -> AsyncIterator[Redis]:
         # Imported here: only the demo and tests install the in-process server.
         from fakeredis import FakeAsyncRedis  # noqa: PLC0415
 
-        client: Redis = FakeAsyncRedis()
+        client: Redis = FakeAsyncRedis(max_connections=_MOST_IN_MEMORY)
     else:
         pool = BlockingConnectionPool.from_url(
             settings.url,
@@ -83,13 +84,13 @@ class RedisSessionStore:
         The index is written before and after the record: before, so that no living session is
         ever missing from it; after, because a sweep in between may have dropped the entry.
         """
+        record = records.encode(session)
+        fields = [part for pair in record.items() for part in pair]
         lifetime_ms = int(session.expires_in * 1000)
-        idle_ms = int(session.idle_timeout * 1000)
-        fields = [part for pair in _record(session, idle_ms).items() for part in pair]
         async with _refusing():
             await self._enter(session)
             created = await self._create(
-                keys=self._keys(session.sid), args=[lifetime_ms, idle_ms, *fields]
+                keys=self._keys(session.sid), args=[lifetime_ms, record["idle_ms"], *fields]
             )
             await self._enter(session)
         return bool(created)
@@ -101,8 +102,8 @@ class RedisSessionStore:
         if answer is None:
             return None
         flat, lifetime_ms, idle_ms = answer
-        fields = {name.decode(): value for name, value in zip(flat[::2], flat[1::2], strict=True)}
-        return _session(sid, fields, lifetime_ms, idle_ms)
+        fields = dict(zip(flat[::2], flat[1::2], strict=True))
+        return records.decode(sid, fields, lifetime_ms, idle_ms)
 
     async def touch(self, sid: str) -> bool:
         """Restart the idle timeout; never creates."""
@@ -112,21 +113,23 @@ class RedisSessionStore:
     async def change_grants(self, sid: str, grants: Grants) -> bool:
         """Replace the grants."""
         async with _refusing():
-            return bool(await self._grants(keys=self._keys(sid), args=[_json(grants)]))
+            return bool(
+                await self._grants(keys=self._keys(sid), args=[records.encode_grants(grants)])
+            )
 
     async def revoke(self, sid: str) -> bool:
         """End a session; the index entry is tidied after, and harmless where it stays."""
         async with _refusing():
             lived, user = await self._revoke(keys=self._keys(sid))
             if user:
-                await self._redis.zrem(self._user_key(user.decode()), sid)
+                await self._redis.zrem(self._user_key("").encode() + user, sid)
         return bool(lived)
 
     async def of_user(self, user: str) -> list[Session]:
         """All living sessions of a user; entries of dead ones are dropped on the way."""
         async with _refusing():
             entries = cast("list[bytes]", await self._redis.zrange(self._user_key(user), 0, -1))
-            sids = [entry.decode() for entry in entries]
+            sids = [entry.decode("ascii", "replace") for entry in entries]
             found = await asyncio.gather(*(self.read(sid) for sid in sids))
             dead = [sid for sid, session in zip(sids, found, strict=True) if session is None]
             if dead:
@@ -158,42 +161,3 @@ async def _refusing() -> AsyncIterator[None]:
             yield
     except (RedisError, OSError, TimeoutError) as error:
         raise Unavailable(f"redis_{type(error).__name__}", room="auth") from error
-
-
-def _record(session: Session, idle_ms: int) -> dict[str, str | bytes | int]:
-    return {
-        "user": session.user,
-        "kind": session.kind,
-        "label": session.label,
-        "grants": _json(session.grants),
-        "created": session.created,
-        "idle_ms": idle_ms,
-        "key_id": session.key_id,
-        "generation": session.generation,
-        "seed": session.seed,
-    }
-
-
-def _session(sid: str, fields: dict[str, bytes], lifetime_ms: int, idle_ms: int) -> Session | None:
-    try:
-        return Session(
-            sid=sid,
-            user=fields["user"].decode(),
-            kind=cast("Kind", fields["kind"].decode()),
-            label=fields["label"].decode(),
-            grants=Grants(json.loads(fields["grants"])),
-            created=int(fields["created"]),
-            idle_timeout=int(fields["idle_ms"]) / 1000,
-            idle_left=idle_ms / 1000,
-            expires_in=lifetime_ms / 1000,
-            key_id=fields["key_id"].decode(),
-            generation=int(fields["generation"]),
-            seed=fields["seed"],
-        )
-    except (KeyError, ValueError):
-        # A record that is not of our making opens nothing.
-        return None
-
-
-def _json(grants: Grants) -> str:
-    return json.dumps(list(grants), ensure_ascii=False)

@@ -87,6 +87,7 @@ async def every_call(sessions, opened):
     )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("how", ["pause", "stop"])
 async def test_without_redis_every_call_says_so(sessions, log_in, redis_server, how):
     """A Redis that is silent, or gone, lets nobody in and lets no call hang; then all is well."""
@@ -103,6 +104,7 @@ async def test_without_redis_every_call_says_so(sessions, log_in, redis_server, 
     assert (await sessions.by_token(again.access_token)).sid == again.session.sid
 
 
+@pytest.mark.slow
 async def test_a_crowd_waits_no_longer_than_one(sessions, log_in, redis_server):
     """Three hundred requests while Redis is silent are all turned away, none after another."""
     opened = await log_in()
@@ -117,6 +119,7 @@ async def test_a_crowd_waits_no_longer_than_one(sessions, log_in, redis_server):
     assert (await sessions.by_token(opened.access_token)).sid == opened.session.sid
 
 
+@pytest.mark.slow
 async def test_a_session_outlives_a_pause(sessions, log_in, redis_server):
     """What was true before Redis fell silent is true after; nothing is lost and nothing revived."""
     kept, revoked = await log_in(), await log_in()
