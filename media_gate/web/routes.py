@@ -56,6 +56,7 @@ def internal(service: ServiceApi) -> list[web.RouteDef]:
         web.delete("/v1/users/{user}/sessions", service.revoke_user),
         web.post("/v1/sign", service.sign),
         web.get("/v1/media/{path:.*}", service.media),
+        web.get("/openapi.json", service.openapi),
     ]
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from importlib import resources
 from typing import TYPE_CHECKING, get_args
 from urllib.parse import unquote
 
@@ -28,7 +29,7 @@ _NO_STORE = {hdrs.CACHE_CONTROL: "no-store"}
 
 
 class ServiceApi:
-    """`/v1/sessions`, `/v1/users`, `/v1/sign`, `/v1/media`."""
+    """`/v1/sessions`, `/v1/users`, `/v1/sign`, `/v1/media`, and the document about all calls."""
 
     def __init__(
         self,
@@ -56,6 +57,7 @@ class ServiceApi:
         self._signer = signer
         self._addresses = addresses
         self._delivery = delivery
+        self._openapi = (resources.files("media_gate.web") / "pages" / "openapi.json").read_bytes()
 
     async def open_session(self, request: web.Request) -> web.Response:
         """Begin a session for a user who has logged in to the host."""
@@ -139,6 +141,10 @@ class ServiceApi:
         return await self._delivery.deliver(
             request, path, spec, mount, as_uploaded=spec.wants_original
         )
+
+    async def openapi(self, _request: web.Request) -> web.Response:
+        """All calls of both listeners, as an OpenAPI 3.1 document."""
+        return web.Response(body=self._openapi, content_type="application/json", headers=_NO_STORE)
 
     def _grants(self, fields: Fields) -> Grants:
         texts = fields.texts("grants", most=_MOST_GRANTS)
