@@ -24,7 +24,7 @@ run: .venv/demo.stamp ## the demo on http://127.0.0.1:8080/ (PORT=8090 for anoth
 	@exec $(BIN)/media-gate demo --port $(PORT)
 
 test: .venv/dev.stamp tests/browser/node_modules/.stamp ## all tests, with a real Redis, nginx and browsers
-	node --test --test-timeout=30000 tests/js/*.test.mjs
+	node --test --test-timeout=30000 --test-reporter=spec tests/js/*.test.mjs
 	$(BIN)/pytest -n auto
 
 test-fast: .venv/dev.stamp ## what runs with Python packages alone, in under a minute

@@ -19,6 +19,7 @@ from aiohttp import web
 
 from media_gate import config, log
 from media_gate.app import open_gate
+from media_gate.web import edge
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -67,26 +68,19 @@ async def listen(
 
     A client that goes away cancels its request: nobody renders for a closed tab.
     """
-    runner = web.AppRunner(
-        app,
-        access_log=None,
-        handler_cancellation=True,
-        keepalive_timeout=KEEP_ALIVE,
-        shutdown_timeout=drain,
-    )
+    runner = web.AppRunner(app, handler_cancellation=True, shutdown_timeout=drain)
     await runner.setup()
-    stack.push_async_callback(_leave, runner)
-    await web.SockSite(runner, sock).start()
+    stack.push_async_callback(runner.cleanup)
+    server = await edge.accept(runner, sock, keepalive_timeout=KEEP_ALIVE)
+    stack.push_async_callback(_leave, server)
 
 
-async def _leave(runner: web.AppRunner) -> None:
-    """Stop accepting, answer what has arrived, then close what is idle."""
-    for site in list(runner.sites):
-        await site.stop()
+async def _leave(server: asyncio.Server) -> None:
+    """Stop accepting; what is answered and what is idle is then closed by the runner."""
+    server.close()
     # A connection accepted just now has sent its request but nobody has read it yet; the
     # framework would take it for idle and close it.
     await asyncio.sleep(_GRACE)
-    await runner.cleanup()
 
 
 if __name__ == "__main__":

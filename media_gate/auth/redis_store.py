@@ -35,10 +35,11 @@ if TYPE_CHECKING:
     from media_gate.settings import RedisSettings
 
 # Together these keep an answer under two seconds when Redis is down, hangs or drops packets.
-_SOCKET_TIMEOUT = 0.8
+_CONNECT_TIMEOUT = 0.8
 _POOL_TIMEOUT = 1.0
 _DEADLINE = 1.7
 _MOST_CONNECTIONS = 64
+_PORTION = 200  # sessions of one user asked about at once
 _MOST_IN_MEMORY = 10_000  # there they cost nothing, and nobody waits for one
 
 
@@ -55,8 +56,10 @@ async def connect(settings: RedisSettings) -> AsyncIterator[Redis]:
             settings.url,
             max_connections=_MOST_CONNECTIONS,
             timeout=_POOL_TIMEOUT,
-            socket_timeout=_SOCKET_TIMEOUT,
-            socket_connect_timeout=_SOCKET_TIMEOUT,
+            # No timeout for each read and write: the client keeps one with `asyncio.wait_for`,
+            # which in Python 3.11 can swallow a cancellation. `_refusing` bounds them all.
+            socket_timeout=None,
+            socket_connect_timeout=_CONNECT_TIMEOUT,
             retry=Retry(NoBackoff(), 1),
         )
         client = Redis.from_pool(pool)
@@ -127,19 +130,38 @@ class RedisSessionStore:
 
     async def of_user(self, user: str) -> list[Session]:
         """All living sessions of a user; entries of dead ones are dropped on the way."""
-        async with _refusing():
-            entries = cast("list[bytes]", await self._redis.zrange(self._user_key(user), 0, -1))
-            sids = [entry.decode("ascii", "replace") for entry in entries]
+        living: list[Session] = []
+        for sids in await self._portions(user):
             found = await asyncio.gather(*(self.read(sid) for sid in sids))
+            living += [session for session in found if session is not None]
             dead = [sid for sid, session in zip(sids, found, strict=True) if session is None]
-            if dead:
-                await self._redis.zrem(self._user_key(user), *dead)
-        return sorted((s for s in found if s is not None), key=lambda s: (s.created, s.sid))
+            await self._forget(user, dead)
+        return sorted(living, key=lambda session: (session.created, session.sid))
+
+    async def revoke_user(self, user: str) -> int:
+        """End all sessions of a user, without looking at what their records say."""
+        ended = 0
+        for sids in await self._portions(user):
+            ended += sum(await asyncio.gather(*(self.revoke(sid) for sid in sids)))
+            await self._forget(user, sids)
+        return ended
 
     async def ping(self) -> None:
         """Raise `Unavailable` unless Redis answers."""
         async with _refusing():
             await cast("Any", self._redis.ping())
+
+    async def _portions(self, user: str) -> list[list[str]]:
+        """The sids of the index; each portion can be asked about within one deadline."""
+        async with _refusing():
+            entries = cast("list[bytes]", await self._redis.zrange(self._user_key(user), 0, -1))
+        sids = [entry.decode("ascii", "replace") for entry in entries]
+        return [sids[start : start + _PORTION] for start in range(0, len(sids), _PORTION)]
+
+    async def _forget(self, user: str, sids: list[str]) -> None:
+        if sids:
+            async with _refusing():
+                await self._redis.zrem(self._user_key(user), *sids)
 
     async def _enter(self, session: Session) -> None:
         keys = [self._user_key(session.user)]

@@ -16,8 +16,9 @@ if TYPE_CHECKING:
 
 Kind = Literal["jpeg", "png", "webp", "gif", "avif"]
 
-# A JPEG with 128 MiB of 64 KiB segments stays below this.
-MAX_READS = 4096
+# A JPEG with 32 MiB of 64 KiB segments before its pixels stays below this. Each read may have to
+# wait for the disk, and pictures that nobody can decode are sniffed at every request.
+MAX_READS = 1024
 
 # Most fields lie close together: read at once, they cost one system call and not twenty.
 _WINDOW = 2048

@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 _MAX_FTYP = 512
 # Describes items, holds none of their pixels; a grid of hundreds of tiles stays far below.
 _MAX_META = 256 * 1024
+# In one container; encoders write some dozens, and each costs a microsecond at every request.
+_MAX_BOXES = 512
 _ALPHA = b"urn:mpeg:mpegB:cicp:systems:auxiliary:alpha"
 
 # Decoded planes (up to 4:4:4 and 12 bits, in two bytes each) and the RGBA made from them.
@@ -35,7 +37,10 @@ def read_avif(header: Header) -> Sniffed:
     brands = {ftyp[8:12], *(ftyp[i : i + 4] for i in range(16, len(ftyp) - 3, 4))}
     if b"avif" not in brands:
         raise NotAPicture("not_avif", room="images")
-    properties = list(_properties(_meta(header, ftyp_size)))
+    container = _only(_only(_meta(header, ftyp_size), b"iprp"), b"ipco")
+    properties = list(_boxes(container))
+    if any(name == b"ispe" and len(data) < 12 for name, data in properties):
+        raise damaged("bad_ispe")
     sizes = [struct.unpack(">II", data[4:12]) for name, data in properties if name == b"ispe"]
     if not sizes or not any(name == b"av1C" for name, _ in properties):
         raise damaged("no_av1_item")
@@ -70,21 +75,21 @@ def _meta(header: Header, offset: int) -> bytes:
         offset += size
 
 
-def _properties(meta: bytes) -> Iterator[tuple[bytes, bytes]]:
-    """Name and content of each box in meta/iprp/ipco."""
-    for name, data in _boxes(meta):
-        if name == b"iprp":
-            for inner, container in _boxes(data):
-                if inner == b"ipco":
-                    for prop, content in _boxes(container):
-                        if prop == b"ispe" and len(content) < 12:
-                            raise damaged("bad_ispe")
-                        yield prop, content
+def _only(data: bytes, wanted: bytes) -> bytes:
+    """The content of the one box of a name: of two, a decoder might see the other."""
+    found = [content for name, content in _boxes(data) if name == wanted]
+    if len(found) != 1:
+        raise damaged("properties_not_once")
+    return found[0]
 
 
 def _boxes(data: bytes) -> Iterator[tuple[bytes, bytes]]:
-    offset = 0
+    """Name and content of each box in a container."""
+    offset = count = 0
     while offset + 8 <= len(data):
+        count += 1
+        if count > _MAX_BOXES:
+            raise damaged("endless_header")
         size = int.from_bytes(data[offset : offset + 4], "big")
         if size < 8 or offset + size > len(data):
             raise damaged("bad_box_size")

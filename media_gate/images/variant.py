@@ -1,9 +1,10 @@
 """What somebody asks of a picture: the variant parameters `w h fit format q preset dl`.
 
-Signed addresses say exactly what they mean: an unknown parameter is a mistake, and any size within
-the limits is allowed, because somebody with a key chose it. Unsigned ones are written by anybody:
-unknown parameters are ignored (wikis append `?20240101`), sizes snap up to the configured widths
-and quality to tens, so that a stranger cannot make an unbounded number of variants.
+Taken exactly, for whoever has proven the right to choose, an address means what it says: an
+unknown parameter is a mistake, and any size within the limit is allowed. All others are written by
+anybody: unknown parameters are ignored (wikis append `?20240101`), sizes snap up to the configured
+widths (the largest, for whatever is larger) and quality to tens, so that a stranger cannot make an
+unbounded number of variants.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from typing import TYPE_CHECKING, TypeVar, get_args
 from urllib.parse import quote, unquote
 
 from media_gate.errors import BadParameter
+from media_gate.images.geometry import MAX_SIDE
 from media_gate.settings import Fit, Format, ImageSettings
 from media_gate.signing import VARIANT_PARAMETERS
 
@@ -22,13 +24,12 @@ if TYPE_CHECKING:
 
     from media_gate.settings import PresetSettings
 
-#: pixels on one side of what a signed address may ask for: what WebP can hold (16383) is near
-MAX_SIDE = 16384
-
 Word = TypeVar("Word", bound=str)
 
 _SHAPING = ("w", "h", "fit", "format", "q")
-_SIZE = re.compile(r"[1-9][0-9]{0,4}")
+_SIZE = re.compile(r"[1-9][0-9]*")
+# Digits that are looked at: so many are beyond the limit, and Python converts only some thousands.
+_DIGITS = len(str(MAX_SIDE)) + 1
 _QUALITY = re.compile(r"[1-9][0-9]?|100")
 
 
@@ -57,29 +58,30 @@ class VariantSpec:
 
     @classmethod
     def parse(
-        cls, query: str, *, images: ImageSettings, signed: bool, default_preset: str | None = None
+        cls, query: str, *, images: ImageSettings, exact: bool, default_preset: str | None = None
     ) -> VariantSpec:
         """Understand a raw query.
 
         Args:
             query: without "?"; of a signed target without the signature's own parameters.
             images: widths and presets.
-            signed: whether every parameter must be known and is taken exactly.
+            exact: every parameter must be known, and sizes are taken as they stand; for whoever has
+                proven the right to choose them.
             default_preset: of the mount, for a query that says nothing about shape.
 
         Raises:
             BadParameter: a value without meaning, a doubled parameter, a contradiction; when
-                signed also an unknown parameter or a size beyond the limit.
+                exact also an unknown parameter or a size beyond the limit.
         """
-        values = _values(query, signed=signed)
+        values = _values(query, exact=exact)
         download = _download(values)
         shaped = bool(values.keys() - {"dl"})
         name = values.get("preset") if shaped else default_preset
         if name is not None:
             return _from_preset(_preset(name, values, images), download, original=not shaped)
-        width, height = (_size(values.get(side), side, signed=signed) for side in ("w", "h"))
+        width, height = (_size(values.get(side), side, exact=exact) for side in ("w", "h"))
         quality = _quality(values.get("q"))
-        if not signed:
+        if not exact:
             width, height = _step(width, images.widths), _step(height, images.widths)
             # Up to tens; 100 stays 100.
             quality = None if quality is None else -(-quality // 10) * 10
@@ -91,7 +93,7 @@ class VariantSpec:
 
 
 def snap(query: str, images: ImageSettings) -> str:
-    """The canonical query for what an unsigned request would get, for signers to sign.
+    """The canonical query for what `query` gives when it is not taken exactly, for signers to sign.
 
     Sizes are the steps that they snap to, parameters stand in a fixed order, unknown ones are
     gone; so equal wishes become equal addresses.
@@ -99,8 +101,8 @@ def snap(query: str, images: ImageSettings) -> str:
     Raises:
         BadParameter: as `VariantSpec.parse`.
     """
-    spec = VariantSpec.parse(query, images=images, signed=False)
-    said = _values(query, signed=False)
+    spec = VariantSpec.parse(query, images=images, exact=False)
+    said = _values(query, exact=False)
     if "preset" not in said:
         snapped = {"w": spec.width, "h": spec.height, "q": spec.quality}
         said |= {name: str(value) for name, value in snapped.items() if value is not None}
@@ -109,13 +111,13 @@ def snap(query: str, images: ImageSettings) -> str:
     )
 
 
-def _values(query: str, *, signed: bool) -> dict[str, str]:
+def _values(query: str, *, exact: bool) -> dict[str, str]:
     """Known parameters by name; a name counts only as literally written."""
     values: dict[str, str] = {}
     for pair in query.split("&") if query else ():
         name, _, value = pair.partition("=")
         if name not in VARIANT_PARAMETERS:
-            if signed:
+            if exact:
                 raise _bad("unknown_parameter", f"Only {', '.join(VARIANT_PARAMETERS)} are known.")
             continue
         if name in values:
@@ -151,13 +153,13 @@ def _download(values: Mapping[str, str]) -> bool:
     return "dl" in values
 
 
-def _size(text: str | None, name: str, *, signed: bool) -> int | None:
+def _size(text: str | None, name: str, *, exact: bool) -> int | None:
     if text is None:
         return None
-    # Beyond the limit an unsigned size would snap down anyway.
-    if not _SIZE.fullmatch(text) or (signed and int(text) > MAX_SIDE):
+    size = int(text[:_DIGITS]) if _SIZE.fullmatch(text) else 0
+    if not size or (exact and size > MAX_SIDE):
         raise _bad(f"bad_{name}", f"{name} is a whole number of pixels from 1 to {MAX_SIDE}.")
-    return int(text)
+    return size
 
 
 def _quality(text: str | None) -> int | None:

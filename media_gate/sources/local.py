@@ -82,7 +82,8 @@ class LocalSource:
         try:
             return os.open(self._root, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
         except OSError as error:
-            raise Unavailable("source_root_missing", room="sources") from error
+            name = errno.errorcode.get(error.errno or 0)
+            raise Unavailable(f"source_root_{name}", room="sources") from error
 
 
 def _walk(folder: int, segments: Sequence[str]) -> int:

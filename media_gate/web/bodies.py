@@ -5,15 +5,19 @@ A field nobody knows is an error, not a wish granted silently.
 
 from __future__ import annotations
 
+import asyncio
 import json
 from typing import TYPE_CHECKING, Any
+
+from aiohttp import web
 
 from media_gate.errors import BadRequest, Unprocessable
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from aiohttp import web
+# Seconds for a whole body; the largest one takes half of it at a megabit per second.
+_PATIENCE = 30.0
 
 
 class Fields:
@@ -27,10 +31,10 @@ class Fields:
         """Read a request's body; an absent one has no fields.
 
         Raises:
-            BadRequest: not a JSON object.
+            BadRequest: not a JSON object, not what its encoding says, or too slow to come.
             BodyTooLarge: over the application's limit.
         """
-        raw = await request.read()
+        raw = await _read(request)
         try:
             values = json.loads(raw) if raw else {}
         except (ValueError, RecursionError):
@@ -62,6 +66,11 @@ class Fields:
             raise _refused(name, f"a list of up to {most} strings")
         return value
 
+    def only(self, name: str, value: str) -> None:
+        """A field that may be left out, and has one possible value so far."""
+        if self.text(name, value) != value:
+            raise _refused(name, f'"{value}"')
+
     def done(self) -> None:
         """Everything was taken.
 
@@ -78,6 +87,21 @@ class Fields:
         if not isinstance(value, kind):
             raise _refused(name, said)
         return value
+
+
+async def _read(request: web.Request) -> bytes:
+    try:
+        async with asyncio.timeout(_PATIENCE):
+            return await request.read()
+    except web.RequestPayloadError:
+        # Its text quotes the body; `from None` keeps that out of every log.
+        raise BadRequest(
+            "unreadable_body", room="bodies", detail="The body is not what its headers say."
+        ) from None
+    except TimeoutError:
+        raise BadRequest(
+            "body_too_slow", room="bodies", detail="The body took too long to arrive."
+        ) from None
 
 
 def _refused(name: str, said: str) -> Unprocessable:

@@ -6,7 +6,7 @@ that is demanded; else the media cookie. Duplicates of a credential are refused,
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from media_gate import signing
@@ -205,8 +205,12 @@ class MediaCookie:
         _add(response, self.name, self.value_for(session), self.attributes(session))
 
     def expire_on(self, response: web.StreamResponse) -> None:
-        """Take the cookie back."""
+        """Take the cookie back, under both names it may have been given."""
         _add(response, self.name, "", self.attributes(None))
+        for partitioned in (False, True):
+            other = MediaCookie(replace(self._settings, partitioned=partitioned), self._keys)
+            if other.name != self.name:
+                _add(response, other.name, "", other.attributes(None))
 
     def _values(self, request: web.Request) -> list[str]:
         """All values under the name. The framework's own parser would keep only the last."""

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from aiohttp import web
 
     from media_gate.media import Addresses
-    from media_gate.settings import Settings
+    from media_gate.settings import MountSettings, Settings
     from media_gate.web.admission import Admission
     from media_gate.web.delivery import Delivery
     from media_gate.web.viewer import Viewer
@@ -54,7 +54,7 @@ class MediaApi:
         spec = VariantSpec.parse(
             target.query,
             images=self._settings.images,
-            signed=target.signed is not None and hdrs.AUTHORIZATION not in request.headers,
+            exact=self._counts_as_signed(request, target, mount),
             default_preset=mount.default_preset,
         )
         asked = Asked(target, path, mount, spec)
@@ -65,3 +65,13 @@ class MediaApi:
         return await self._delivery.deliver(
             request, path, spec, mount, as_uploaded=admitted.as_uploaded, left=left
         )
+
+    @staticmethod
+    def _counts_as_signed(request: web.Request, target: Target, mount: MountSettings) -> bool:
+        """Whether nobody gets this picture unless the signature holds.
+
+        Only then may its sizes be taken exactly: whoever signed chose them. Beside a bearer, and
+        on public mounts, a signature is not even looked at.
+        """
+        by_bearer = hdrs.AUTHORIZATION in request.headers
+        return target.signed is not None and not by_bearer and mount.klass != "public"

@@ -48,7 +48,8 @@ class Surroundings:
     def install(self, app: web.Application) -> None:
         """Wrap every route of an application, those for 404 and 405 included."""
         app.middlewares.append(self._middleware())
-        app.on_response_prepare.append(self._stamp)
+        app.on_response_prepare.append(self._prepare)
+        app[SURROUNDINGS] = self
 
     def _middleware(self) -> Middleware:
         @web.middleware
@@ -80,7 +81,7 @@ class Surroundings:
             return self._refuse(error, request, facts)
         except web.HTTPException as error:
             return self._refuse(problem.from_http(error), request, facts)
-        except ConnectionResetError:
+        except ConnectionError:
             raise  # the client is gone; there is nobody to answer
         except Exception:
             logging.getLogger("media_gate").exception(
@@ -97,9 +98,21 @@ class Surroundings:
             code=error.code,
             reason=error.reason,
             room=error.room,
+            client=self._client(request),
             request_id=facts.request_id,
         )
         return problem.response(error, request, facts, login_url=self._login_url)
+
+    def refuse_early(self, error: GateError, request: web.Request) -> web.Response:
+        """The answer to what the connection refuses before any middleware runs.
+
+        It is counted and stamped like all others; in the log its refusal is all there is.
+        """
+        facts = request[FACTS] = Facts(secrets.token_hex(8))
+        response = self._refuse(error, request, facts)
+        self._stamp(request, response)
+        self._metrics.answered(self._surface, request.method, response.status, 0.0)
+        return response
 
     def _log_answer(self, request: web.Request, facts: Facts, status: int, seconds: float) -> None:
         log.event(
@@ -135,7 +148,10 @@ class Surroundings:
         except ValueError:
             return False
 
-    async def _stamp(self, request: web.Request, response: web.StreamResponse) -> None:
+    async def _prepare(self, request: web.Request, response: web.StreamResponse) -> None:
+        self._stamp(request, response)
+
+    def _stamp(self, request: web.Request, response: web.StreamResponse) -> None:
         """Give every answer its id, and the listener's headers unless it brings its own set."""
         response.headers["Server"] = "media_gate"
         facts = request.get(FACTS)
@@ -144,3 +160,7 @@ class Surroundings:
         if "Content-Security-Policy" not in response.headers:
             for name, value in self._headers.items():
                 response.headers.setdefault(name, value)
+
+
+# How the connection, which belongs to no route, finds the surroundings of its application.
+SURROUNDINGS = web.AppKey("surroundings", Surroundings)

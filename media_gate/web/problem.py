@@ -38,6 +38,8 @@ def response(
 ) -> web.Response:
     """The answer to a refusal."""
     headers = {"Cache-Control": "no-store", "Vary": "Cookie, Authorization"}
+    if error.status == 405:
+        headers["Allow"] = _allowed(request)  # RFC 9110 section 15.5.6
     if error.status == 401:
         headers["WWW-Authenticate"] = "Bearer"
     if error.retry_after is not None:
@@ -63,6 +65,12 @@ def response(
         body=json.dumps(details).encode(),
         content_type="application/problem+json",
     )
+
+
+def _allowed(request: web.Request) -> str:
+    """The methods that the router knows for this address."""
+    refusal = request.match_info.http_exception
+    return refusal.headers["Allow"] if refusal is not None else ""
 
 
 def _page(error: GateError, facts: Facts, login_url: str | None) -> str:

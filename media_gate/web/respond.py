@@ -144,9 +144,13 @@ async def _piece(
         await response.write(representation.body.read_at(offset, size))
         return
     with FileIO(fd, closefd=False) as file:
-        sent = await asyncio.get_running_loop().sendfile(
-            transport, file, offset, size, fallback=False
-        )
+        try:
+            sent = await asyncio.get_running_loop().sendfile(
+                transport, file, offset, size, fallback=False
+            )
+        except asyncio.SendfileNotAvailableError:
+            # What the loop says of a socket that is being closed.
+            raise ConnectionResetError from None
     if sent != size:
         raise ConnectionResetError("the file became shorter while it was sent")
 

@@ -38,7 +38,8 @@ def public(  # noqa: PLR0913  one for each part of the surface
         web.get(f"{base}/-/view/{{path:.+}}", viewer.get),  #    none: the same page for everybody
         web.get(f"{base}/-/static/{{name}}", static.get),  #     none: no secret in it
         web.get(f"{base}/-/probe/{{path:.*}}", probe.get),  #    a ticket of `media-gate check`
-        web.options(f"{base}/{{path:.*}}", cors.preflight),  #   none: says what is allowed
+        # none: says what is allowed
+        *(web.options(f"{prefix}{{path:.*}}", cors.preflight) for prefix in addresses.prefixes),
         *(
             web.get(f"{prefix}{{path:.*}}", media.get) for prefix in addresses.prefixes
         ),  # any way in

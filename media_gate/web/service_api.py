@@ -65,6 +65,8 @@ class ServiceApi:
         user, label = fields.text("user"), fields.text("label", "")
         grants = self._grants(fields)
         idle_timeout, lifetime = fields.seconds("idle_timeout"), fields.seconds("lifetime")
+        fields.only("kind", "user")
+        fields.only("mode", "sliding")
         fields.done()
         opened = await self._sessions.open(
             user=user, grants=grants, label=label, idle_timeout=idle_timeout, lifetime=lifetime
@@ -124,7 +126,7 @@ class ServiceApi:
             )
         session = await self._found(sid)
         known: signing.Use | None = use or None  # type: ignore[assignment]  # judged above
-        signed = self._signer.sign(session, urls, use=known, ttl=ttl)
+        signed = await self._signer.sign(session, urls, use=known, ttl=ttl)
         return web.json_response(signed, headers=_NO_STORE)
 
     async def media(self, request: web.Request) -> web.StreamResponse:
@@ -135,7 +137,7 @@ class ServiceApi:
         spec = VariantSpec.parse(
             target.query,
             images=self._settings.images,
-            signed=True,
+            exact=True,
             default_preset=mount.default_preset,
         )
         return await self._delivery.deliver(
@@ -159,8 +161,7 @@ class ServiceApi:
 
 def _user(request: web.Request) -> str:
     """The user as the host wrote it: decoded once from the raw path, so "a%2Fb" is one name."""
-    raw = request.raw_path.partition("?")[0].split("/")[3]
-    return unquote(raw)
+    return unquote(Target.of(request).path.split("/")[3])
 
 
 def _no_session() -> NotFound:

@@ -62,10 +62,17 @@ class SessionApi:
 
     async def end(self, request: web.Request) -> web.Response:
         """Logout: the session dies here on the server, and the browser forgets the cookie."""
-        caller = await self._credentials.identify_app(request)
+        response = web.Response(status=204, headers=_NO_STORE)
+        try:
+            caller = await self._credentials.identify_app(request)
+        except Unauthorized:
+            if not self._cookie.is_on(request) or hdrs.AUTHORIZATION in request.headers:
+                raise
+            # It had ended before; what is left to do is to make the browser forget.
+            self._cookie.expire_on(response)
+            return response
         session = await self._allowed(request, caller)
         await self._sessions.revoke(session.sid)
-        response = web.Response(status=204, headers=_NO_STORE)
         if self._clear_site_data:
             response.headers["Clear-Site-Data"] = '"cache"'
         self._cookie.expire_on(response)
@@ -85,7 +92,9 @@ class SessionApi:
         if use not in {"page", ""}:
             raise Unprocessable("bad_use", room="session_api", detail='use is "page" or left out.')
         page_only = use == "page" or caller.way == "cookie"
-        signed = self._signer.sign(session, urls, use="page" if page_only else None, stepped=True)
+        signed = await self._signer.sign(
+            session, urls, use="page" if page_only else None, stepped=True
+        )
         return web.json_response(signed, headers=_NO_STORE)
 
     async def _allowed(self, request: web.Request, caller: Caller) -> Session:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from media_gate import signing
@@ -17,6 +19,8 @@ if TYPE_CHECKING:
 
 #: URLs in one call; a wiki page of thousands of pictures asks in portions
 MOST_URLS = 2000
+
+_AT_ONCE = 50
 
 
 class Signer:
@@ -35,7 +39,7 @@ class Signer:
         self._keys = keys
         self._now = now
 
-    def sign(
+    async def sign(
         self,
         session: Session,
         urls: Sequence[str],
@@ -66,21 +70,21 @@ class Signer:
             detail = f"ttl is 1 to {settings.max_ttl} seconds here."
             raise Unprocessable("bad_ttl", room="signer", detail=detail)
         exp = signing.expiry(self._now(), ttl, settings.bucket)
-        key = self._keys.signer("url")
+        sign_one = partial(
+            signing.sign_url,
+            key=self._keys.signer("url"),
+            sid=session.sid,
+            exp=exp,
+            use=use,
+            within=self._addresses.prefixes,
+        )
         signed = []
-        for url in urls:
+        for number, url in enumerate(urls):
+            if number % _AT_ONCE == 0:
+                await asyncio.sleep(0)  # others are waiting for their pictures
             shaped = self._judge(session, url, use=use, stepped=stepped)
             try:
-                signed.append(
-                    signing.sign_url(
-                        shaped,
-                        key=key,
-                        sid=session.sid,
-                        exp=exp,
-                        use=use,
-                        within=self._addresses.prefixes,
-                    )
-                )
+                signed.append(sign_one(shaped))
             except signing.SigningError as error:
                 raise _refused(url, str(error)) from None
         return {"urls": signed, "expires_at": exp}
@@ -92,7 +96,7 @@ class Signer:
             path = self._addresses.parse(signing.canonical_path(raw_path))
             mount = self._settings.mounts[path.mount]
             images = self._settings.images
-            VariantSpec.parse(query, images=images, signed=True, default_preset=None)
+            VariantSpec.parse(query, images=images, exact=True, default_preset=None)
         except (signing.SigningError, BadTarget, BadParameter, NotFound) as error:
             detail = error.detail if isinstance(error, BadParameter) else "not a picture's address"
             raise _refused(url, detail) from None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -11,6 +12,9 @@ from media_gate.media import MAX_TARGET
 
 if TYPE_CHECKING:
     from aiohttp import web
+
+
+_ABSOLUTE = re.compile(r"https?://[^/?#]*(?=/)", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +40,7 @@ class Target:
         Raises:
             BadTarget: too long, or it claims to be signed and does not follow the grammar.
         """
-        raw = request.raw_path
+        raw = _origin_form(request.raw_path)
         if len(raw) > MAX_TARGET:
             raise BadTarget("too_long", room="web")
         path, _, query = raw.partition("?")
@@ -47,3 +51,8 @@ class Target:
         except signing.Malformed as error:
             raise BadTarget(error.reason, room="signing") from None
         return cls(raw, path, signed.query, signed)
+
+
+def _origin_form(raw: str) -> str:
+    """The target without scheme and authority, which decide nothing here (section 3.2.2)."""
+    return _ABSOLUTE.sub("", raw) if not raw.startswith("/") else raw

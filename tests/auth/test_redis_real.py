@@ -143,3 +143,16 @@ async def test_a_redis_that_may_only_be_read_is_unavailable(sessions, log_in, re
             await sessions.revoke(opened.session.sid)
     finally:
         await redis_client.config_set("min-replicas-to-write", 0)
+
+
+async def test_a_cancelled_question_stays_cancelled(sessions, log_in):
+    """A client that left is not served on: no cancellation is lost, at whatever moment it comes."""
+    opened = await log_in()
+    for moment in range(400):
+        questions = [asyncio.create_task(sessions.find(opened.session.sid)) for _ in range(4)]
+        for _ in range(moment % 20):
+            await asyncio.sleep(0)
+        cancelled = [question for question in questions if question.cancel()]
+        await asyncio.wait(questions)
+        assert all(question.cancelled() for question in cancelled)
+    assert (await sessions.find(opened.session.sid)).sid == opened.session.sid

@@ -417,3 +417,10 @@ def test_the_configured_limits_are_sane():
     """Without a word in the configuration a session ends after half a day of no use."""
     assert SessionSettings().idle_timeout == 12 * 3600
     assert SessionSettings().idle_timeout < SessionSettings().lifetime
+
+
+async def test_a_user_with_very_many_sessions_can_be_signed_out(sessions, log_in):
+    """However many there are, all end: no single deadline has to hold them all."""
+    await asyncio.gather(*(log_in("ms-l") for _ in range(900)))
+    assert await sessions.revoke_user("ms-l") == 900
+    assert await sessions.of_user("ms-l") == []

@@ -55,7 +55,9 @@ def test_a_visit(seen):
     assert seen["visitor"] == [False] * 9
     assert seen["teacher"] == [True] * 3 + [False] * 3 + [True] * 3
     assert seen["other"] == [False] * 3 + [True] * 6
-    original, without_size, fitting = [size.split(" × ") for size in seen["large"]]
+    original, without_size, fitting = [
+        size.split(" \N{MULTIPLICATION SIGN} ") for size in seen["large"]
+    ]
     assert original == ["9000", "6000"]
     assert int(without_size[0]) * int(without_size[1]) <= 8_000_000
     assert fitting[0] == "960"

@@ -22,7 +22,6 @@ TEXT = (TOP / "docs" / "protocol.md").read_text(encoding="utf-8")
 
 # Routes that no host or page calls by itself.
 NOT_CALLS = {
-    "OPTIONS /media/{path}": "a browser's preflight",
     "GET /media/-/probe/{path}": "of `media-gate check`",
     "GET /media/{path}": "the pictures: the whole document is about them",
     "GET /images/{path}": "the same, at their old address",
@@ -30,11 +29,11 @@ NOT_CALLS = {
 
 
 def routes(app: web.Application) -> set[str]:
-    """Method and path of everything that is served."""
+    """Method and path of all calls; HEAD comes with GET, OPTIONS is a browser's preflight."""
     return {
         f"{route.method} {route.resource.canonical}"
         for route in app.router.routes()
-        if route.resource and route.method != "HEAD"
+        if route.resource and route.method not in {"HEAD", "OPTIONS"}
     }
 
 

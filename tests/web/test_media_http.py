@@ -188,6 +188,23 @@ async def test_a_file_that_shrinks_while_sent_is_a_cut_and_no_clean_end(site):
             await answer.content.read()
 
 
+async def test_clients_that_leave_are_nobodys_fault(site, caplog):
+    """A download that is broken off is neither an error in the log nor a 500 in the metrics."""
+    login = await site.login(grants=("uploads/", "original:uploads/"))
+    data = (site.root / "p12" / "cat.jpg").read_bytes() + bytes(9_000_000)
+    (site.root / "p12" / "large.jpg").write_bytes(data)
+    host, port = site.public.server.host, site.public.server.port
+    head = "GET /media/uploads/p12/large.jpg?dl=1 HTTP/1.1\r\nHost: x\r\n"
+    for _ in range(20):
+        reader, writer = await asyncio.open_connection(host, port)
+        writer.write(f"{head}Authorization: Bearer {login.token}\r\n\r\n".encode())
+        assert await reader.read(1000)
+        writer.transport.abort()
+    async with site.ops.get("/metrics") as answer:
+        assert 'status="500"' not in await answer.text()
+    assert "failed" not in caplog.messages
+
+
 async def test_identical_requests_share_one_rendering(site):
     """Thirty-two readers of one new variant get the same bytes."""
     login = await site.login()

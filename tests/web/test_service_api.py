@@ -98,6 +98,18 @@ async def test_all_sessions_of_a_user_end_at_once(site):
     assert (await site.get(CAT, other.by_cookie)).status == 200
 
 
+async def test_the_only_kind_and_mode_may_be_named(site):
+    """What the contract lists may be said, and anything else is refused."""
+    for more, status in (
+        ({"kind": "user", "mode": "sliding"}, 201),
+        ({"mode": "dual"}, 422),
+        ({"kind": "link"}, 422),
+    ):
+        body = {"user": "u", "grants": ["uploads/"], **more}
+        async with site.internal.post("/v1/sessions", json=body, headers=site.service) as answer:
+            assert answer.status == status
+
+
 BAD_SESSIONS = {
     "no user": {"grants": ["uploads/"]},
     "an empty user": {"user": "", "grants": ["uploads/"]},

@@ -174,3 +174,20 @@ async def test_plain_http_networks_get_another_cookie(settings, open_site):
     assert cookie.startswith("media-gate=")
     assert "Secure" not in cookie
     assert "HttpOnly; SameSite=Strict" in cookie
+
+
+async def test_logging_out_twice_still_clears_the_browser(site):
+    """With a session that had ended before, the cookies go all the same; a dead token is told."""
+    login = await site.login()
+    await site.revoke(login.sid)
+    answer = await site.get("/media/-/session", login.by_cookie, method="DELETE")
+    assert answer.status == 204
+    expired = [cookie.partition("=")[0] for cookie in answer.headers.getall("Set-Cookie")]
+    assert expired == [COOKIE, f"{COOKIE}-p"]
+    dead = await site.get("/media/-/session", login.by_bearer, method="DELETE")
+    assert dead.status == 401
+
+
+async def test_preflights_are_answered_at_old_addresses_too(site):
+    """A mount's own path answers OPTIONS as the base path does."""
+    assert (await site.get("/images/p12/cat.jpg", method="OPTIONS")).status == 204

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
+import io
 import string
 from dataclasses import replace
 
 import pytest
+from PIL import Image
 from website import COOKIE, IMG, NAVIGATE, NOW
 
 from media_gate import signing
+from media_gate.signing import Key, generate_key
 
 CAT = "/media/uploads/p12/cat.jpg?w=320"
 
@@ -272,3 +276,38 @@ async def test_hotlinks_and_bots_are_refused(site):
     assert (await site.get(url, IMG | {"Sec-Fetch-Site": "cross-site"})).status == 403
     assert (await site.get(url)).status == 403
     assert (await site.get(CAT, {"Cookie": f"{COOKIE}={login.cookie}"})).status == 200
+
+
+async def test_a_forged_signature_on_a_public_mount_is_worth_nothing(site):
+    """Where nobody looks at a signature it cannot ask for any size: sizes snap as for strangers."""
+    forged = f"&exp=9999999999&sid={'A' * 16}&kid=x&sig={'A' * 43}"
+    answer = await site.get(f"/media/open/p12/cat.jpg?w=123{forged}")
+    assert answer.status == 200
+    assert Image.open(io.BytesIO(await answer.read())).size[0] == 160
+    login = await site.login()
+    beside = await site.get(f"/media/uploads/p12/cat.jpg?w=123{forged}", login.by_bearer)
+    assert Image.open(io.BytesIO(await beside.read())).size[0] == 160
+
+
+async def test_an_internal_key_that_is_gone_ends_its_sessions(settings, open_site):
+    """Every way in of a session opened under it closes, not the token alone."""
+    before = await open_site(settings)
+    login = await before.login()
+    url = await before.sign(login, CAT, use="link")
+    keys = replace(settings.keys, internal=(Key("i2", generate_key()),))
+    after = await open_site(replace(settings, keys=keys))
+    for target, headers in ((CAT, login.by_bearer), (CAT, login.by_cookie), (url, {})):
+        assert (await after.get(target, headers)).status == 401
+
+
+async def test_the_absolute_form_of_a_target_is_the_same_request(site):
+    """`GET http://any.host/path` names the path; the authority decides nothing."""
+    login = await site.login()
+    host, port = site.public.server.host, site.public.server.port
+    for prefix in ("", "http://wiki.example.org", "HTTPS://x:1"):
+        reader, writer = await asyncio.open_connection(host, port)
+        head = f"GET {prefix}{CAT} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n"
+        writer.write(f"{head}Authorization: Bearer {login.token}\r\n\r\n".encode())
+        assert (await reader.read(64)).startswith(b"HTTP/1.1 200"), prefix
+        writer.close()
+        await writer.wait_closed()
