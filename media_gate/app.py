@@ -98,6 +98,7 @@ async def _open_pipeline(
         engine=available(render.engine),
         workers=render.workers,
         queue=render.queue,
+        share=render.max_memory // slots,
         max_memory=render.max_memory,
         timeout=render.timeout,
     )
@@ -147,7 +148,7 @@ class _House:
 
     def _public(self) -> web.Application:
         settings, cors = self._settings, Cors(self._settings)
-        app = self._application("public", self._security.for_class("standard"))
+        app = self._application("public")
         cors.install(app)
         app.add_routes(
             routes.public(
@@ -201,22 +202,22 @@ class _House:
         guard = ServiceGuard(
             settings.keys.service, hosts=settings.server.internal_hosts, open_paths=ops_api.PATHS
         )
-        app = self._application("internal", {})
+        app = self._application("internal")
         guard.install(app)
         app.add_routes([*routes.internal(service), *routes.ops(self._ops_api)])
         return app
 
     def _ops(self) -> web.Application:
-        app = self._application("ops", {})
+        app = self._application("ops")
         app.add_routes(routes.ops(self._ops_api))
         return app
 
-    def _application(self, surface: str, headers: dict[str, str]) -> web.Application:
+    def _application(self, surface: str) -> web.Application:
         app = web.Application(client_max_size=_LARGEST_BODY)
         Surroundings(
             surface,
             self._metrics,
-            headers=headers,
+            headers=self._security.for_class("standard"),
             login_url=self._settings.server.login_url,
             trusted_proxies=self._settings.server.trusted_proxies,
             access_log=self._settings.log.access,
@@ -234,11 +235,14 @@ def _source(mount: MountSettings) -> LocalSource:
 
 
 def _share(render: RenderSettings, slots: int) -> RenderSettings:
-    """One server process's part of what the host may spend on rendering."""
+    """One server process's part of the host's workers and queue: at least one of each.
+
+    Memory is not divided here: the pool must know both the share and the whole, so that on a host
+    of many cores an ordinary picture, larger than a share, is still made.
+    """
     workers = render.workers or machine.cores()
     return replace(
         render,
         workers=-(-workers // slots),
-        max_memory=render.max_memory // slots,
         queue=-(-render.queue // slots),
     )

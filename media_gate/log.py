@@ -10,12 +10,16 @@ import json
 import logging
 import sys
 import time
+import traceback
+from pathlib import PurePath
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from media_gate.settings import LogSettings
 
 logger = logging.getLogger("media_gate")
+
+_LONGEST_TRAIL = 8
 
 
 def configure(settings: LogSettings) -> None:
@@ -34,6 +38,16 @@ def event(level: int, message: str, **facts: Any) -> None:
     if logger.isEnabledFor(level):
         known = {name: value for name, value in facts.items() if value is not None}
         logger.log(level, message, extra={"facts": known})
+
+
+def trail(error: BaseException | None) -> str | None:
+    """Where an exception was raised and what called it, innermost first.
+
+    Files and lines only: the texts of exceptions quote what was sent.
+    """
+    steps = traceback.extract_tb(error.__traceback__) if error is not None else []
+    places = [f"{PurePath(step.filename).name}:{step.lineno}" for step in reversed(steps)]
+    return "<".join(places[:_LONGEST_TRAIL]) or None
 
 
 class _Text(logging.Formatter):

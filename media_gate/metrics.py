@@ -15,6 +15,10 @@ from prometheus_client.multiprocess import MultiProcessCollector
 _BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
 
 
+# A stranger may invent methods, but not labels.
+_METHODS = frozenset({"GET", "HEAD", "POST", "PATCH", "PUT", "DELETE", "OPTIONS"})
+
+
 class Metrics:
     """Counters of one server process."""
 
@@ -48,7 +52,8 @@ class Metrics:
 
     def answered(self, surface: str, method: str, status: int, seconds: float) -> None:
         """One request is over."""
-        self._requests.labels(surface, method, str(status)).inc()
+        known = method if method in _METHODS else "OTHER"
+        self._requests.labels(surface, known, str(status)).inc()
         self._seconds.labels(surface).observe(seconds)
 
     def refused(self, room: str, reason: str) -> None:

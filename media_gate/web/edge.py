@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from pathlib import PurePath
 from typing import TYPE_CHECKING, Any, cast
 
 from aiohttp import web
@@ -126,16 +125,6 @@ class Connection(web.RequestHandler):
             logging.INFO if is_theirs else logging.ERROR,
             "dropped",
             error=type(exc_info).__name__,
-            at=_place(exc_info),
+            at=log.trail(exc_info),
             room="http",
         )
-
-
-def _place(error: BaseException | None) -> str | None:
-    """File and line where an exception was raised."""
-    step = error.__traceback__ if error is not None else None
-    if step is None:
-        return None
-    while step.tb_next is not None:
-        step = step.tb_next
-    return f"{PurePath(step.tb_frame.f_code.co_filename).name}:{step.tb_lineno}"

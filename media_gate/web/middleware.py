@@ -83,9 +83,13 @@ class Surroundings:
             return self._refuse(problem.from_http(error), request, facts)
         except ConnectionError:
             raise  # the client is gone; there is nobody to answer
-        except Exception:
-            logging.getLogger("media_gate").exception(
-                "failed", extra={"facts": {"request_id": facts.request_id}}
+        except Exception as error:  # noqa: BLE001  whatever it is, the client gets an answer
+            log.event(
+                logging.ERROR,
+                "failed",
+                error=type(error).__name__,
+                at=log.trail(error),
+                request_id=facts.request_id,
             )
             return self._refuse(GateError("unexpected", room="web"), request, facts)
 

@@ -177,7 +177,7 @@ async def test_refusals_below_the_application_are_counted(ports):
     text = (await ports.ask(ports.ops, ALIVE.replace(b"healthz", b"metrics"))).body.decode()
     assert 'media_gate_refusals_total{reason="bad_http",room="http"} 2.0' in text
     for surface in ("public", "internal"):
-        row = f'{{method="UNKNOWN",status="400",surface="{surface}"}} 1.0'
+        row = f'{{method="OTHER",status="400",surface="{surface}"}} 1.0'
         assert f"media_gate_requests_total{row}" in text
 
 
