@@ -45,7 +45,7 @@ class Bytes(Count):
     """A size."""
 
 
-Pixels = Annotated[int, Count(1, 16384)]
+Pixels = Annotated[int, Count(1, 16383)]
 Quality = Annotated[int, Count(1, 100)]
 
 

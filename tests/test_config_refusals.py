@@ -152,8 +152,8 @@ REFUSED: list[tuple[dict[str, object], str]] = [
     ({"cache.dir": f"{FOLDER}/uploads/cache"}, "[cache] dir: lies within mount uploads and would be served"),
     # pictures
     *(({"images.widths": widths}, "[images] widths: is not a list of widths in rising order") for widths in ([], [2, 1], [5, 5])),
-    ({"images.widths": [160, 16385]}, "[images] widths: number 2 16385 is not within 1 to 16384"),
-    ({"images.widths": [0]}, "[images] widths: number 1 0 is not within 1 to 16384"),
+    ({"images.widths": [160, 16384]}, "[images] widths: number 2 16384 is not within 1 to 16383"),
+    ({"images.widths": [0]}, "[images] widths: number 1 0 is not within 1 to 16383"),
     ({"images.quality.webp": 101}, "[images.quality] webp: 101 is not within 1 to 100"),
     ({"images.formats": ["webp", "avif"]}, "[images] formats: needs jpeg or png: not every client takes the others"),
     ({"images.formats": []}, "[images] formats: needs jpeg or png: not every client takes the others"),

@@ -53,7 +53,8 @@ def run(folder: Path | None, port: int) -> int:
         print(f"the demo needs {error.name}: pip install 'media_gate[demo]'", file=sys.stderr)
         return 1
     except (OSError, ValueError) as error:
-        print(f"demo: {error}", file=sys.stderr)
+        why = (error.strerror if isinstance(error, OSError) else None) or error
+        print(f"demo: {why}", file=sys.stderr)
         return 1
     return 0
 

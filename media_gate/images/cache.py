@@ -4,8 +4,13 @@
     DIR/ab/ab12…        one variant: its name is a SHA-256 in hex, its content the encoded picture
     DIR/tmp/            being written
 
-A variant appears by rename, so it is whole or absent, whatever crashes. Finding one is a single
-open(): no index, no thread.
+A variant appears by rename, so whatever happens to this program, it is whole or absent. Should the
+machine lose its power, the name may be on the disk and the content not. Therefore the time of a
+file's last change, which means nothing else here, is its length: as many seconds as it has bytes,
+set before the rename. A file of another length is no variant; it is deleted and made again.
+
+Finding a variant is a single open(), and what the system tells of the file opened: no index, no
+thread. Everything in DIR may be deleted at any time, also while servers run.
 """
 
 from __future__ import annotations
@@ -29,7 +34,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-#: variants up to this many bytes are kept in memory
+#: variants up to this many bytes are kept in memory; the size up to which an answer is sent in one
+#: piece, because what needs no file to be sent shall need none to be found
 SMALL = 256 * 1024
 
 # What an entry of the memory cache costs beside its bytes: key, links, object headers.
@@ -86,7 +92,7 @@ class VariantCache:
         self._index = await loop.run_in_executor(self._thread, self._open)
 
     def get(self, name: str) -> Kept | None:
-        """A variant by name."""
+        """A variant by name, if it is there and whole."""
         try:
             fd = os.open(self._path(name), os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW)
         except FileNotFoundError:
@@ -94,11 +100,16 @@ class VariantCache:
         except OSError as error:
             event(logging.WARNING, "cached variant unreadable", reason=str(error))
             return None
+        status = os.fstat(fd)
+        if status.st_size != int(status.st_mtime):
+            os.close(fd)
+            self._discard(name)
+            return None
         self._used[name] = self._now()
         if self._timer is None:
             loop = asyncio.get_running_loop()
             self._timer = loop.call_later(_TOUCH_EVERY, self._start_flush)
-        return Kept(FileBody(fd), os.fstat(fd).st_size)
+        return Kept(FileBody(fd), status.st_size)
 
     async def put(self, name: str, source: int, length: int) -> None:
         """Keep a variant.
@@ -124,7 +135,7 @@ class VariantCache:
         loop = asyncio.get_running_loop()
         try:
             await loop.run_in_executor(self._thread, self._index.touch, used)
-        except sqlite3.Error as error:
+        except (OSError, sqlite3.Error) as error:
             event(logging.WARNING, "use of variants not noted", reason=str(error))
 
     async def close(self) -> None:
@@ -146,15 +157,26 @@ class VariantCache:
     def _path(self, name: str) -> Path:
         return self._directory / name[:_SHELF] / name
 
+    def _discard(self, name: str) -> None:
+        """Delete what is no variant; the index takes note when it is put or evicted."""
+        event(logging.WARNING, "cached variant of another length deleted", name=name)
+        # What cannot be deleted is met again, and logged again.
+        with suppress(OSError):
+            self._unlink(name)
+
     def _open(self) -> Index:
-        temporary = self._directory / "tmp"
-        self._directory.mkdir(mode=0o700, parents=True, exist_ok=True)
-        temporary.mkdir(mode=0o700, exist_ok=True)
-        for entry in temporary.iterdir():
+        for entry in self._temporary().iterdir():
             with suppress(FileNotFoundError):
                 if entry.stat().st_mtime < self._now() - _STALE:
                     entry.unlink()
         return Index(self._directory / "index.sqlite", self._clear)
+
+    def _temporary(self) -> Path:
+        """The folder for what is being written, made anew if somebody deleted it."""
+        temporary = self._directory / "tmp"
+        self._directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+        temporary.mkdir(mode=0o700, exist_ok=True)
+        return temporary
 
     def _clear(self) -> None:
         """Delete all variants: nobody knows any more how large they are."""
@@ -167,20 +189,24 @@ class VariantCache:
         if path.exists():
             # Another process was faster with the same.
             return
+        temporary = self._temporary()
         index.reserve(name, length, self._max_bytes, self._now(), self._unlink)
         written: str | None = None
         try:
-            fd, written = tempfile.mkstemp(dir=self._directory / "tmp")
+            fd, written = tempfile.mkstemp(dir=temporary)
             with os.fdopen(fd, "wb") as file:
                 _copy(source, file.fileno(), length)
             path.parent.mkdir(mode=0o700, exist_ok=True)
             with index.holding(name) as still_reserved:
                 if still_reserved:
+                    # Not earlier: by its age a server that starts just now knows a stale file.
+                    os.utime(written, (length, length))
                     os.rename(written, path)  # noqa: PTH104  both names are texts of one directory
                     written = None
         finally:
             if written is not None:
-                os.unlink(written)  # noqa: PTH108  as above
+                with suppress(FileNotFoundError):
+                    os.unlink(written)  # noqa: PTH108  as above
 
     def _unlink(self, name: str) -> None:
         self._path(name).unlink(missing_ok=True)

@@ -2,7 +2,8 @@
 
 Shared by the server processes of a host. The index always knows at least what lies on the disk: a
 row is written before its file appears and deleted after its file is gone. A row without a file,
-left by a crash, only counts too much until it is used or evicted.
+left by a crash, only counts too much until it is used or evicted. An index deleted while it is open
+begins anew, as a lost one does at the start.
 """
 
 from __future__ import annotations
@@ -51,15 +52,9 @@ class Index:
         Raises:
             sqlite3.Error: the file cannot be used.
         """
-        try:
-            self._database = _opened(path, clear)
-        except sqlite3.DatabaseError as error:
-            if isinstance(error, sqlite3.OperationalError):
-                # The disk or the rights are at fault, not the content.
-                raise
-            for suffix in ("", "-wal", "-shm"):
-                path.with_name(path.name + suffix).unlink(missing_ok=True)
-            self._database = _opened(path, clear)
+        self._path = path
+        self._clear = clear
+        self._open()
 
     def close(self) -> None:
         """Close the file."""
@@ -106,8 +101,33 @@ class Index:
 
     @contextmanager
     def _transaction(self) -> Iterator[sqlite3.Connection]:
+        if _identity(self._path) != self._identity:
+            # Other processes would never see what is written into a file without a name.
+            self._database.close()
+            self._open()
         with _writing(self._database):
             yield self._database
+
+    def _open(self) -> None:
+        try:
+            self._database = _opened(self._path, self._clear)
+        except sqlite3.DatabaseError as error:
+            if isinstance(error, sqlite3.OperationalError):
+                # The disk or the rights are at fault, not the content.
+                raise
+            for suffix in ("", "-wal", "-shm"):
+                self._path.with_name(self._path.name + suffix).unlink(missing_ok=True)
+            self._database = _opened(self._path, self._clear)
+        self._identity = _identity(self._path)
+
+
+def _identity(path: Path) -> tuple[int, int] | None:
+    """Tells the file of this name from any that took its place."""
+    try:
+        status = path.stat()
+    except FileNotFoundError:
+        return None
+    return status.st_dev, status.st_ino
 
 
 def _opened(path: Path, clear: Callable[[], None]) -> sqlite3.Connection:

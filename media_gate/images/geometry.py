@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from media_gate.images.rendering import Rendering
 
 #: pixels on one side of any variant, and of what may be asked for: what the narrowest format holds
-#: (WebP, RFC 9649 section 2.5); longer sides are of no use to a browser
+#: (WebP, RFC 6386 section 9.1); longer sides are of no use to a browser
 MAX_SIDE = 16383
 
 # EXIF orientations (CIPA DC-008 section 4.6.4 A) that turn the picture on its side.

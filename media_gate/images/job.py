@@ -1,5 +1,8 @@
 """What the pool and its workers say to each other: one line of JSON each way.
 
+Before its answer a worker says that it begins, so that a job lost with a worker that was dying
+already can be told from one that killed its worker.
+
 A job travels with two descriptors, the original's and the result's, so that a worker needs no
 file system. Whatever a worker answers is judged as if a stranger had written it, because a
 stranger's picture may have taken the worker over.
@@ -23,6 +26,8 @@ Flaw = Literal["damaged", "failed"]
 
 #: longest line either side accepts
 MAX_LINE = 4096
+#: a worker has read a job and looks at the picture now
+BEGINNING = b"{}"
 
 #: reductions that decoders of JPEG and WebP do for nearly nothing, strongest first
 SHRINKS = (8, 4, 2)

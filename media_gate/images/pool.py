@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from media_gate.errors import Busy, DamagedPicture, RenderFailed, TooLarge
 from media_gate.images.job import Done, Engine, Job, JobFailed
-from media_gate.images.worker import Worker, WorkerDied
+from media_gate.images.worker import JobNotTaken, Worker, WorkerDied
 from media_gate.log import event
 
 if TYPE_CHECKING:
@@ -32,7 +32,12 @@ def available(setting: Engine) -> Engine:
 
 
 class RenderPool:
-    """Gives jobs to workers in the order they come, within a budget of memory."""
+    """Gives jobs to workers in the order they come, within a budget of memory.
+
+    The budget is this process's share of the host's. With many cores a share is less than one
+    large picture takes; such a picture is rendered all the same, alone in its process. Only when
+    that happens in several processes at once may they take more together than the host's.
+    """
 
     def __init__(
         self,
@@ -40,6 +45,7 @@ class RenderPool:
         engine: Engine,
         workers: int,
         queue: int,
+        share: int,
         max_memory: int,
         timeout: float,
         idle: float = _IDLE,
@@ -50,15 +56,18 @@ class RenderPool:
             engine: what workers decode with.
             workers: how many at most.
             queue: how many jobs may wait.
-            max_memory: bytes that all running jobs together may be predicted to take.
+            share: bytes that the jobs running here side by side may be predicted to take.
+            max_memory: bytes that one job may, the host's whole budget; at least the share.
             timeout: seconds for one job, the start of a worker included.
             idle: seconds after which a worker without a job is ended.
         """
         self.engine: Engine = engine
+        self._workers = workers
         self._free = workers
         self._queue = queue
         self._max_memory = max_memory
-        self._memory = max_memory
+        # Below zero while a job larger than the share runs.
+        self._memory = share
         self._timeout = timeout
         self._idle = idle
         self._waiting: deque[tuple[int, asyncio.Future[None]]] = deque()
@@ -83,7 +92,7 @@ class RenderPool:
 
         Raises:
             Busy: too many wait already.
-            TooLarge: the job alone is beyond the budget.
+            TooLarge: the job alone is beyond what the host allows.
             DamagedPicture: the bytes could not be decoded.
             RenderFailed: the worker died, ran out of time or memory, or could not be started.
         """
@@ -115,7 +124,8 @@ class RenderPool:
         if self._closed:
             raise Busy("closing", room="images")
         if cost > self._max_memory:
-            raise TooLarge("beyond_render_memory", room="images", detail=_beyond_memory(cost))
+            detail = _beyond_memory(cost, self._max_memory)
+            raise TooLarge("beyond_render_memory", room="images", detail=detail)
         if not self._waiting and self._fits(cost):
             self._take(cost)
             return
@@ -135,7 +145,8 @@ class RenderPool:
             raise
 
     def _fits(self, cost: int) -> bool:
-        return self._free > 0 and cost <= self._memory
+        alone = self._free == self._workers
+        return alone or (self._free > 0 and cost <= self._memory)
 
     def _take(self, cost: int) -> None:
         self._free -= 1
@@ -154,35 +165,49 @@ class RenderPool:
                 turn.set_result(None)
 
     async def _run(self, job: Job, source: int, target: int) -> Done:
-        worker: Worker | None = None
-        reusable = False
         try:
             async with asyncio.timeout(self._timeout):
-                worker = await self._worker()
-                self._working.add(worker)
-                done = await worker.render(job, source, target)
-            reusable = worker.jobs < _JOBS
+                return await self._taken(job, source, target)
         except JobFailed as failed:
-            reusable = failed.flaw == "damaged"
             raise _judged(failed) from failed
         except TimeoutError:
             raise RenderFailed("render_deadline", room="images") from None
-        except (WorkerDied, OSError) as error:
-            event(logging.WARNING, "render worker died", pid=worker and worker.pid)
+        except WorkerDied as death:
+            _log_death(death)
+            raise RenderFailed("render_worker_died", room="images") from death
+        except OSError as error:
+            event(logging.WARNING, "no render worker", reason=str(error))
             raise RenderFailed("render_worker_died", room="images") from error
+
+    async def _taken(self, job: Job, source: int, target: int) -> Done:
+        """Have the job done by a worker that lives; a resting one may have died unnoticed."""
+        if self._resting:
+            resting, timer = self._resting.pop()
+            timer.cancel()
+            try:
+                return await self._done(resting, job, source, target)
+            except JobNotTaken as death:
+                if self._closed:
+                    raise
+                _log_death(death)
+        fresh = await Worker.start(self.engine, self._max_memory)
+        return await self._done(fresh, job, source, target)
+
+    async def _done(self, worker: Worker, job: Job, source: int, target: int) -> Done:
+        """Have the job done; afterwards the worker rests or is ended."""
+        self._working.add(worker)
+        reusable = False
+        try:
+            done = await worker.render(job, source, target)
+            reusable = worker.jobs < _JOBS
+        except JobFailed as failed:
+            reusable = failed.flaw == "damaged"
+            raise
         else:
             return done
         finally:
-            if worker is not None:
-                self._working.discard(worker)
-                self._rest(worker) if reusable and not self._closed else self._end(worker)
-
-    async def _worker(self) -> Worker:
-        if self._resting:
-            worker, timer = self._resting.pop()
-            timer.cancel()
-            return worker
-        return await Worker.start(self.engine, self._max_memory)
+            self._working.discard(worker)
+            self._rest(worker) if reusable and not self._closed else self._end(worker)
 
     def _rest(self, worker: Worker) -> None:
         """Keep for the next job; the one used last is used next, so the others may go."""
@@ -206,5 +231,18 @@ def _judged(failed: JobFailed) -> DamagedPicture | RenderFailed:
     return RenderFailed("render_failed", room="images")
 
 
-def _beyond_memory(cost: int) -> str:
-    return f"This kind of picture would need {cost >> 20} MiB of memory here, more than is allowed."
+def _log_death(death: WorkerDied) -> None:
+    event(
+        logging.WARNING,
+        "render worker died",
+        reason="render_worker_died",
+        pid=death.pid,
+        signal=death.signal,
+    )
+
+
+def _beyond_memory(cost: int, allowed: int) -> str:
+    needed = -(-cost >> 20)
+    return (
+        f"This kind of picture would need {needed} MiB of memory here; {allowed >> 20} are allowed."
+    )

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Protocol, cast, get_args
 
 from media_gate.images.confinement import confine
 from media_gate.images.header import Kind
-from media_gate.images.job import MAX_LINE, Done, Engine, Job, JobFailed, failure_line
+from media_gate.images.job import BEGINNING, MAX_LINE, Done, Engine, Job, JobFailed, failure_line
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -46,6 +46,7 @@ def main(arguments: Sequence[str]) -> None:
         if not line:
             return
         try:
+            pool.send(BEGINNING)
             pool.send(_answer(engines, line, descriptors))
         finally:
             for number in descriptors:

@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import logging
 import os
+import signal
 import socket
 import sys
 from pathlib import Path
@@ -32,9 +33,25 @@ _ENVIRONMENT = {
 
 _LONGEST_COMPLAINT = 2000
 
+_SIGNALS = {number.value: number.name for number in signal.Signals}
+
 
 class WorkerDied(Exception):
-    """The process ended before it answered."""
+    """The process ended before it answered.
+
+    Attributes:
+        pid: of the process.
+        signal: that ended it, such as "SIGBUS"; None if it ended by itself.
+    """
+
+    def __init__(self, pid: int, returncode: int) -> None:
+        super().__init__(pid, returncode)
+        self.pid = pid
+        self.signal = _SIGNALS.get(-returncode, str(-returncode)) if returncode < 0 else None
+
+
+class JobNotTaken(WorkerDied):
+    """The process ended before it said that it begins: the picture is not at fault."""
 
 
 class Worker:
@@ -45,6 +62,7 @@ class Worker:
         self._process = process
         self._connection = connection
         self._talking = asyncio.Lock()
+        self._began = False
         self._stderr = asyncio.create_task(self._log_stderr())
         #: jobs it was given
         self.jobs = 0
@@ -96,18 +114,25 @@ class Worker:
 
         Raises:
             JobFailed: the worker says what is wrong.
-            WorkerDied: it says nothing any more.
+            JobNotTaken: it had ended before; another worker may be given the same job.
+            WorkerDied: it ended in the middle.
+            OSError: the system refuses.
         """
+        # The connection ends with the process, whose own end is then waited for: to kill it would
+        # hide why it died. One that a picture has taken over and that lives on meets the deadline.
         self.jobs += 1
         loop = asyncio.get_running_loop()
+        self._began = False
+        line = b""
         async with self._talking:
-            try:
+            with contextlib.suppress(ConnectionError):
                 socket.send_fds(self._connection, [job.line()], [source, target])
-                line = await loop.sock_recv(self._connection, MAX_LINE)
-            except OSError as error:
-                raise WorkerDied from error
-        if not line:
-            raise WorkerDied
+                self._began = bool(await loop.sock_recv(self._connection, MAX_LINE))
+                if self._began:
+                    line = await loop.sock_recv(self._connection, MAX_LINE)
+            if not line:
+                died = WorkerDied if self._began else JobNotTaken
+                raise died(self.pid, await self._process.wait())
         return parse_answer(line)
 
     async def end(self) -> None:

@@ -82,7 +82,9 @@ async def test_predictions_hold(memory_file, engine: str, name: str) -> None:
     found = sniff(BytesBody(data), len(data))
     for form, across in (("jpeg", 640), ("jpeg", None), ("webp", None), ("avif", 1280)):
         rendering = Rendering(form, 8_000_000, width=across, quality=70)
-        pool = RenderPool(engine=engine, workers=1, queue=1, max_memory=1 << 30, timeout=50)
+        pool = RenderPool(
+            engine=engine, workers=1, queue=1, share=1 << 30, max_memory=1 << 30, timeout=50
+        )
         tiny = encode(photo(8, 8), "JPEG")
         peaks = []
         for job, content in (

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import shutil
 import sqlite3
 import stat
 import subprocess
@@ -11,6 +12,7 @@ import sys
 from typing import TYPE_CHECKING
 
 import pytest
+from processes import descriptors
 
 from media_gate.images.cache import SMALL, MemoryCache, VariantCache
 
@@ -200,6 +202,102 @@ async def test_a_variant_evicted_while_it_was_written_does_not_appear(
     await put(mine, 1, bytes(50))
     assert files(tmp_path / "cache") == {}
     assert indexed(tmp_path / "cache") == ({}, 0)
+
+
+@pytest.mark.parametrize("length", [0, 1, 6, 8, 5000])
+async def test_a_file_of_another_length_is_no_variant(
+    make_cache, put, tmp_path, caplog, length: int
+) -> None:
+    """What a power cut left is deleted, said and made again; no restart is needed."""
+    cache = await make_cache()
+    await put(cache, 1, b"variant")
+    path = tmp_path / "cache" / name(1)[:2] / name(1)
+    times = path.stat().st_atime, path.stat().st_mtime
+    os.truncate(path, length)
+    # The size reaches the disk on its own; the time was there before.
+    os.utime(path, times)
+    assert read(cache, 1) is None
+    assert not path.exists()
+    assert "another length" in caplog.text
+    await put(cache, 1, b"variant")
+    assert read(cache, 1) == b"variant"
+    assert indexed(tmp_path / "cache") == ({name(1): 7}, 7)
+
+
+@pytest.mark.parametrize("stranger", [b"", b"variant"])
+async def test_a_file_that_was_never_committed_is_no_variant(
+    make_cache, tmp_path, stranger: bytes
+) -> None:
+    """Only a rename by this program makes a variant."""
+    cache = await make_cache()
+    path = tmp_path / "cache" / name(1)[:2] / name(1)
+    path.parent.mkdir()
+    path.write_bytes(stranger)
+    assert read(cache, 1) is None
+    assert not path.exists()
+
+
+async def test_a_refused_file_leaks_no_descriptor(make_cache, put, tmp_path) -> None:
+    """A thousand damaged files do not use up what the server may open."""
+    cache = await make_cache()
+    await put(cache, 1, b"variant")
+    before = descriptors()
+    os.truncate(tmp_path / "cache" / name(1)[:2] / name(1), 3)
+    assert cache.get(name(1)) is None
+    assert descriptors() == before
+
+
+def empty(folder: Path) -> None:
+    for entry in folder.iterdir():
+        shutil.rmtree(entry) if entry.is_dir() else entry.unlink()
+
+
+@pytest.mark.parametrize("delete", [empty, shutil.rmtree])
+async def test_the_cache_may_be_deleted_under_living_servers(
+    make_cache, put, tmp_path, delete
+) -> None:
+    """All of them keep variants again at once, by one new index, within the budget."""
+    folder = tmp_path / "cache"
+    mine, theirs = await make_cache(100), await make_cache(100)
+    await put(mine, 1, bytes(40))
+    assert read(theirs, 1) is not None
+    delete(folder)
+    assert read(mine, 1) is None
+    await put(mine, 2, bytes(40))
+    await put(theirs, 3, bytes(40))
+    assert read(theirs, 2) == read(mine, 3) == bytes(40)
+    assert indexed(folder) == ({name(2): 40, name(3): 40}, 80)
+    await theirs.flush()
+    await mine.flush()
+    await put(theirs, 4, bytes(40))
+    assert indexed(folder)[0] == files(folder)
+    assert len(files(folder)) == 2
+    modes = {path: stat.S_IMODE(path.stat().st_mode) for path in everything(folder)}
+    assert all(mode == (0o700 if path.is_dir() else 0o600) for path, mode in modes.items())
+
+
+async def test_use_of_a_deleted_cache_is_noted_or_logged(make_cache, put, tmp_path, caplog) -> None:
+    """The next variant heals what a note of use cannot."""
+    cache = await make_cache()
+    await put(cache, 1, b"variant")
+    read(cache, 1)
+    shutil.rmtree(tmp_path / "cache")
+    await cache.flush()
+    assert "not noted" in caplog.text
+    await put(cache, 1, b"variant")
+    assert read(cache, 1) == b"variant"
+
+
+async def test_a_new_index_ignores_the_journal_of_the_old(make_cache, put, tmp_path) -> None:
+    """The index deleted alone: everything begins anew, and nothing unknown stays on the disk."""
+    folder = tmp_path / "cache"
+    cache = await make_cache()
+    await put(cache, 1, b"variant")
+    assert (folder / "index.sqlite-wal").stat().st_size
+    (folder / "index.sqlite").unlink()
+    await put(cache, 2, b"variant")
+    assert indexed(folder) == ({name(2): 7}, 7)
+    assert files(folder) == {name(2): 7}
 
 
 async def test_a_full_disk_costs_the_cache_only(

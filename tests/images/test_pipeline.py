@@ -8,13 +8,16 @@ import itertools
 import os
 import re
 import signal
+from contextlib import AsyncExitStack
 from dataclasses import replace
+from types import SimpleNamespace
 from typing import TYPE_CHECKING
 
 import pytest
 from pictures import decode, encode, exif, jpeg, photo
-from processes import descriptors, peak
+from processes import descriptors, peak, worker_with_job
 
+from media_gate import app
 from media_gate.errors import Busy, DamagedPicture, NotAPicture, RenderFailed, TooLarge
 from media_gate.images import pipeline as pipeline_module
 from media_gate.images.budget import predict
@@ -26,7 +29,7 @@ from media_gate.images.rendering import Rendering
 from media_gate.images.sniff import sniff
 from media_gate.images.variant import VariantSpec
 from media_gate.media import BytesBody, FileBody, MediaPath, Representation
-from media_gate.settings import ImageSettings
+from media_gate.settings import CacheSettings, ImageSettings, RenderSettings
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -113,7 +116,9 @@ async def house(tmp_path):
 @pytest.fixture
 async def real_house(tmp_path):
     """With real workers."""
-    pool = RenderPool(engine="auto", workers=2, queue=64, max_memory=512 << 20, timeout=50)
+    pool = RenderPool(
+        engine="auto", workers=2, queue=64, share=512 << 20, max_memory=512 << 20, timeout=50
+    )
     parts = House(tmp_path / "cache", pool)
     await parts.cache.open()
     yield parts
@@ -445,15 +450,33 @@ async def test_a_truncated_photo_is_damaged_at_any_length(real_house) -> None:
 
 async def test_a_worker_killed_mid_job_fails_only_that_request(real_house) -> None:
     """The next request for the same picture gets it."""
-    await real_house.produce(None, replace(SPEC, width=160))
-    worker, _ = real_house.pool._resting[0]
-    os.kill(worker.pid, signal.SIGSTOP)
-    task = asyncio.ensure_future(real_house.produce())
-    await turn()
+    large = original(jpeg(3000, 2000))
+    task = asyncio.ensure_future(real_house.produce(large, VariantSpec(format="avif")))
+    worker = await worker_with_job(real_house.pool)
     os.kill(worker.pid, signal.SIGKILL)
     with pytest.raises(RenderFailed, match="render_worker_died"):
         await task
-    assert decode(await real_house.produce()).size == (320, 240)
+    assert decode(await real_house.produce(large)).size == (320, 213)
+
+
+@pytest.mark.parametrize("size", [(800, 600), (4000, 3000)])
+async def test_many_cores_render_what_one_does(tmp_path, size: tuple[int, int]) -> None:
+    """A server process of thirty-two makes pictures that are larger than its share of memory."""
+    settings = SimpleNamespace(
+        images=ImageSettings(),
+        render=RenderSettings(workers=4),
+        cache=CacheSettings(dir=tmp_path / "cache"),
+        keys=SimpleNamespace(internal=[SimpleNamespace(secret_bytes=b"key")]),
+    )
+    async with AsyncExitStack() as stack:
+        pipeline = await app._open_pipeline(stack, settings, 32, lambda: 1_800_000_000.0)
+        given = original(jpeg(*size))
+        plan = pipeline.plan(PATH, given, VariantSpec(), None)
+        cost = predict(plan.sniffed, plan.rendering, "auto")
+        assert RenderSettings().max_memory // 32 < cost
+        made = await pipeline.produce(plan)
+        assert decode(made.body.read_at(0, made.length)).width == min(size[0], 3266)
+        made.close()
 
 
 @pytest.mark.slow

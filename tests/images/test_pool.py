@@ -12,7 +12,7 @@ import sys
 
 import pytest
 from pictures import decode, encode, jpeg, photo
-from processes import children, descriptors, proc
+from processes import children, descriptors, proc, worker_with_job
 
 from media_gate.errors import Busy, DamagedPicture, RenderFailed, TooLarge
 from media_gate.images.job import Done, Job, JobFailed, parse_answer
@@ -21,6 +21,8 @@ from media_gate.images.rendering import Rendering
 
 SMALL = jpeg(64, 48)
 JOB = Job("jpeg", 64 * 48, Rendering("jpeg", 8_000_000, width=32, quality=80))
+# Takes a worker seconds.
+LONG_JOB = Job("jpeg", 3000 * 2000, Rendering("avif", 8_000_000, quality=90))
 
 
 @pytest.fixture
@@ -32,8 +34,8 @@ async def make_pool():
     def make(**fields: object) -> RenderPool:
         defaults = {
             "engine": "pillow", "workers": 1, "queue": 8, "max_memory": 100, "timeout": 30.0,
-        }  # fmt: skip
-        pools.append(RenderPool(**defaults | fields))
+        } | fields  # fmt: skip
+        pools.append(RenderPool(**{"share": defaults["max_memory"]} | defaults))
         return pools[-1]
 
     yield make
@@ -57,6 +59,12 @@ async def stopped_worker(pool: RenderPool, memory_file) -> int:
     worker, _ = pool._resting[-1]
     os.kill(worker.pid, signal.SIGSTOP)
     return worker.pid
+
+
+async def busy_worker(pool: RenderPool, memory_file):
+    """A job that a worker has taken and is at, and the worker's process id."""
+    task, _ = submit(pool, memory_file, jpeg(3000, 2000), LONG_JOB)
+    return task, (await worker_with_job(pool)).pid
 
 
 async def turn(times: int = 5) -> None:
@@ -122,28 +130,46 @@ async def test_another_kind_than_promised_is_refused(make_pool, memory_file) -> 
             await submit(make_pool(engine=engine), memory_file, SMALL, job)[0]
 
 
-async def test_a_killed_worker_fails_only_its_job(make_pool, memory_file) -> None:
-    """Kill -9 in the middle of a job: that one fails, the next gets a new worker."""
-    pool = make_pool()
-    pid = await stopped_worker(pool, memory_file)
-    hit, _ = submit(pool, memory_file)
+@pytest.mark.parametrize("name", ["SIGKILL", "SIGBUS"])
+async def test_a_killed_worker_fails_only_its_job(
+    make_pool, memory_file, caplog, name: str
+) -> None:
+    """Killed in the middle of a job: that one fails, the log says how, the next is made."""
+    pool = make_pool(max_memory=512 << 20)
+    hit, pid = await busy_worker(pool, memory_file)
     next_one, _ = submit(pool, memory_file)
-    await turn()
-    os.kill(pid, signal.SIGKILL)
+    os.kill(pid, signal.Signals[name])
     with pytest.raises(RenderFailed, match="render_worker_died"):
         await hit
     assert (await next_one).width == 32
     assert pool._resting[0][0].pid != pid
+    facts = [record.facts for record in caplog.records if "died" in record.message]
+    assert facts == [{"reason": "render_worker_died", "pid": pid, "signal": name}]
 
 
-async def test_a_worker_killed_while_resting_fails_one_job(make_pool, memory_file) -> None:
-    """Nobody noticed that it died; the job that does is the last to suffer."""
+async def test_workers_killed_while_resting_fail_no_job(make_pool, memory_file, caplog) -> None:
+    """Nobody noticed that they died; the job goes to a new one."""
+    pool = make_pool(workers=2)
+    await asyncio.gather(*(submit(pool, memory_file)[0] for _ in range(2)))
+    pids = [worker.pid for worker, _ in pool._resting]
+    for pid in pids:
+        os.kill(pid, signal.SIGKILL)
+    assert len(pids) == 2
+    assert (await submit(pool, memory_file)[0]).width == 32
+    assert (pool._free, pool._memory) == (2, 100)
+    assert "SIGKILL" in [record.facts.get("signal") for record in caplog.records]
+
+
+async def test_a_worker_killed_before_it_took_its_job_fails_no_job(make_pool, memory_file) -> None:
+    """What was sent and never read is done by another."""
     pool = make_pool()
     pid = await stopped_worker(pool, memory_file)
+    task, target = submit(pool, memory_file)
+    await turn()
     os.kill(pid, signal.SIGKILL)
-    with pytest.raises(RenderFailed, match="render_worker_died"):
-        await submit(pool, memory_file)[0]
-    assert (await submit(pool, memory_file)[0]).width == 32
+    assert (await task).width == 32
+    assert decode(os.pread(target, 1 << 20, 0)).size == (32, 24)
+    assert pool._resting[0][0].pid != pid
 
 
 async def test_the_deadline_ends_a_job(make_pool, memory_file) -> None:
@@ -200,12 +226,36 @@ async def test_memory_is_shared_by_all_workers(make_pool, memory_file) -> None:
     assert pool._free == 4
 
 
-async def test_a_job_beyond_the_budget_is_too_large(make_pool, memory_file) -> None:
-    """What could never be admitted is refused, not kept waiting."""
-    pool = make_pool(max_memory=10 << 20)
+async def test_a_job_beyond_the_host_is_too_large(make_pool, memory_file) -> None:
+    """What could never be admitted is refused, not kept waiting; both numbers are named."""
+    pool = make_pool(share=1 << 20, max_memory=10 << 20)
     with pytest.raises(TooLarge) as caught:
         await submit(pool, memory_file, cost=(10 << 20) + 1)[0]
-    assert "10 MiB" in caught.value.detail
+    assert "11 MiB" in caught.value.detail
+    assert "10 are allowed" in caught.value.detail
+    assert (await submit(pool, memory_file, cost=10 << 20)[0]).width == 32
+
+
+async def test_a_job_beyond_the_share_runs_alone(make_pool, memory_file) -> None:
+    """It waits until nothing else runs, nothing overtakes it, and nothing joins it."""
+    pool = make_pool(workers=3, share=10, max_memory=100)
+    pid = await stopped_worker(pool, memory_file)
+    started: list[int] = []
+    small, large, later = (
+        submit(pool, memory_file, cost=cost, started=started) for cost in (4, 11, 4)
+    )
+    await turn()
+    assert started == [small[1]]
+    # Its worker is the next one's too.
+    os.kill(pid, signal.SIGCONT)
+    await small[0]
+    os.kill(pid, signal.SIGSTOP)
+    await turn()
+    assert started == [small[1], large[1]]
+    os.kill(pid, signal.SIGCONT)
+    await asyncio.gather(large[0], later[0])
+    assert started == [small[1], large[1], later[1]]
+    assert (pool._free, pool._memory) == (3, 10)
 
 
 async def test_a_cancelled_job_leaves_the_queue(make_pool, memory_file) -> None:

@@ -45,8 +45,8 @@ def riff(*chunks: tuple[bytes, bytes]) -> bytes:
     return b"RIFF" + struct.pack("<I", len(body)) + body
 
 
-def avif(*brands: bytes, properties: bytes, before: bytes = b"") -> bytes:
-    meta = box(b"meta", b"\0\0\0\0" + box(b"iprp", box(b"ipco", properties)))
+def avif(*brands: bytes, properties: bytes, before: bytes = b"", beside: bytes = b"") -> bytes:
+    meta = box(b"meta", b"\0\0\0\0" + beside + box(b"iprp", box(b"ipco", properties)))
     return box(b"ftyp", brands[0] + b"\0\0\0\0" + b"".join(brands)) + before + meta
 
 
@@ -272,6 +272,8 @@ DAMAGED = {
     "avif of no pixels": avif(b"avif", properties=AV1C + box(b"ispe", bytes(12))),
     "avif of a lying box": avif(b"avif", properties=b"\0\0\xff\xffispe"),
     "avif of a tiny box": avif(b"avif", properties=ISPE, before=b"\0\0\0\x04free"),
+    "avif of properties twice": avif(b"avif", properties=AV1C + ISPE, beside=box(b"iprp", b"")),
+    "avif of no properties": box(b"ftyp", b"avif\0\0\0\0avif") + box(b"meta", bytes(4)),
     "avif of endless meta": box(b"ftyp", b"avif\0\0\0\0avif") + b"\x7f\xff\xff\xffmeta",
 }
 
@@ -292,6 +294,20 @@ def test_the_hand_made_headers_above_are_otherwise_right() -> None:
     assert look(GIF + GIF_FRAME).width == 70
     assert look(avif(b"avif", properties=AV1C + ISPE)).width == 70
     assert look(avif(b"mif1", b"avif", properties=AV1C + ISPE)).width == 70
+
+
+@pytest.mark.parametrize("place", ["beside", "properties"])
+def test_an_avif_has_some_hundred_boxes_at_most(place: str) -> None:
+    """A description full of empty boxes is given up on, not walked at every request."""
+
+    def crowded(count: int) -> bytes:
+        fields = {"properties": AV1C + ISPE, "beside": b""}
+        fields[place] += box(b"free", b"") * count
+        return avif(b"avif", **fields)
+
+    assert look(crowded(400)).width == 70
+    with pytest.raises(DamagedPicture, match="endless_header"):
+        look(crowded(600))
 
 
 def test_the_largest_part_of_an_avif_counts() -> None:
