@@ -208,7 +208,10 @@ def _render_all(ours: Gate, targets: list[str], cookie: str, root: Path) -> floa
 
 
 def _expect(server: Server, request: Request, picture: tuple[str, int, int]) -> bytes:
-    status, body = get(server.port, request)
+    try:
+        status, body = get(server.port, request)
+    except OSError as error:
+        raise LoadError(f"{server.name} broke off: {error}") from error
     if status != 200 or describe(body) != picture:
         raise LoadError(f"{server.name}: {status}, not {picture} for {request.target}")
     return body
