@@ -14,7 +14,7 @@ from media_gate.auth import tokens
 from media_gate.errors import Unauthorized, Unprocessable
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from media_gate.auth.access import Grants
     from media_gate.settings import SessionSettings
@@ -115,7 +115,12 @@ class Sessions:
     """What can be done with sessions."""
 
     def __init__(
-        self, store: SessionStore, *, internal: Sequence[Key], settings: SessionSettings, now: Clock
+        self,
+        store: SessionStore,
+        *,
+        internal: Sequence[Key],
+        settings: SessionSettings,
+        now: Callable[[], float],
     ) -> None:
         """Create.
 
@@ -264,13 +269,6 @@ class Sessions:
             seed=session.seed,
             secret=self._secrets[session.key_id],
         )
-
-
-class Clock(Protocol):
-    """Gives unix seconds."""
-
-    def __call__(self) -> float:
-        """Now."""
 
 
 def _within(name: str, value: int, longest: int) -> int:

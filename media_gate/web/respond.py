@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 
 from aiohttp import hdrs, web
 
+from media_gate.errors import Unavailable
 from media_gate.web import conditional
 
 if TYPE_CHECKING:
@@ -72,7 +73,12 @@ class Responder:
         validators: conditional.Validators,
         headers: Mapping[str, str],
     ) -> web.StreamResponse:
-        """Send the representation, or the part of it that was asked for."""
+        """Send the representation, or the part of it that was asked for.
+
+        Raises:
+            Unavailable: the file became shorter since it was opened.
+            ConnectionError: the answer had begun and could not be finished; it was cut off.
+        """
         selection = conditional.select_range(
             request.method,
             _fields(request),
@@ -97,6 +103,9 @@ class Responder:
         size = selection.stop - selection.start
         if size <= SMALL:
             data = representation.body.read_at(selection.start, size)
+            if len(data) != size:
+                # Cut short by its writer; these bytes are not what the ETag names.
+                raise Unavailable("file_became_shorter", room="respond")
             return web.Response(status=selection.status, headers=fields, body=data)
         # A proxy in front must pass a large body on as it comes, not store it first.
         fields["X-Accel-Buffering"] = "no"
@@ -122,10 +131,12 @@ async def _stream(
                     request, response, representation, offset, min(_PIECE, start + size - offset)
                 )
         await response.write_eof()
-    except BaseException:
+    except BaseException as error:
         # Cancelled, too slow, gone, or the file became shorter: whatever was promised in
         # Content-Length did not come, so the connection ends with a reset.
         _cut(request)
+        if isinstance(error, OSError):  # a timeout is one, too
+            raise ConnectionResetError("the answer was cut off") from error
         raise
 
 
