@@ -10,10 +10,12 @@
     │   └── RefusedOrigin        403  refused_origin       fetch policy, CSRF, CORS
     ├── NotFound                 404  not_found            absent and not allowed alike
     ├── MethodNotAllowed         405  method_not_allowed
+    ├── PreconditionFailed       412  precondition_failed
     ├── TooLarge                 413  too_large
     │   └── BodyTooLarge         413  body_too_large       of a call, not of a picture
     ├── NotAPicture              415  not_a_picture
     │   └── DamagedPicture       415  damaged_picture      right type, wrong bytes
+    ├── RangeNotSatisfiable      416  range_not_satisfiable
     ├── Unprocessable            422  unprocessable        a service call's body
     ├── RenderFailed             500  render_failed        worker died or ran out of time
     └── Unavailable              503  unavailable          Redis away
@@ -121,6 +123,14 @@ class MethodNotAllowed(GateError):
     public = "This address does not answer this method."
 
 
+class PreconditionFailed(GateError):
+    """The picture is not in the state that the request demands (RFC 9110 section 13)."""
+
+    status = 412
+    code = "precondition_failed"
+    public = "This is not the state of the picture that was asked for."
+
+
 class TooLarge(GateError):
     """More pixels or bytes than the configuration accepts."""
 
@@ -149,6 +159,19 @@ class DamagedPicture(NotAPicture):
 
     code = "damaged_picture"
     public = "This picture is damaged and cannot be shown."
+
+
+class RangeNotSatisfiable(GateError):
+    """No byte of the picture lies in the range asked for (RFC 9110 section 14.4)."""
+
+    status = 416
+    code = "range_not_satisfiable"
+    public = "The picture has no bytes in this range."
+
+    def __init__(self, content_range: str) -> None:
+        """Create, with the Content-Range that tells how long the picture is."""
+        super().__init__("range_beyond_end", room="respond")
+        self.content_range = content_range
 
 
 class Unprocessable(GateError):

@@ -8,7 +8,14 @@ from typing import TYPE_CHECKING
 
 from aiohttp import web
 
-from media_gate.errors import BadRequest, BodyTooLarge, GateError, MethodNotAllowed, NotFound
+from media_gate.errors import (
+    BadRequest,
+    BodyTooLarge,
+    GateError,
+    MethodNotAllowed,
+    NotFound,
+    RangeNotSatisfiable,
+)
 
 if TYPE_CHECKING:
     from media_gate.web.facts import Facts
@@ -42,6 +49,8 @@ def response(
         headers["Allow"] = _allowed(request)  # RFC 9110 section 15.5.6
     if error.status == 401:
         headers["WWW-Authenticate"] = "Bearer"
+    if isinstance(error, RangeNotSatisfiable):
+        headers["Content-Range"] = error.content_range
     if error.retry_after is not None:
         headers["Retry-After"] = str(error.retry_after)
     if request.headers.get("Sec-Fetch-Mode") == "navigate":

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 
 from aiohttp import hdrs, web
 
-from media_gate.errors import Unavailable
+from media_gate.errors import PreconditionFailed, RangeNotSatisfiable, Unavailable
 from media_gate.web import conditional
 
 if TYPE_CHECKING:
@@ -53,7 +53,11 @@ class Responder:
         validators: conditional.Validators,
         headers: Mapping[str, str],
     ) -> web.Response | None:
-        """The answer if the preconditions already decide it, before any byte is made."""
+        """The answer if the preconditions already decide it, before any byte is made.
+
+        Raises:
+            PreconditionFailed: they say that nothing shall be sent.
+        """
         outcome = conditional.evaluate(
             request.method, _fields(request), validators, now=self._now()
         )
@@ -64,7 +68,7 @@ class Responder:
             # RFC 9110 section 15.4.5: none of the body's own fields.
             fields.pop(hdrs.CONTENT_DISPOSITION, None)
             return web.Response(status=304, headers=fields)
-        return web.Response(status=412, headers={hdrs.CACHE_CONTROL: "no-store"})
+        raise PreconditionFailed("precondition_failed", room="respond")
 
     async def send(
         self,
@@ -76,6 +80,7 @@ class Responder:
         """Send the representation, or the part of it that was asked for.
 
         Raises:
+            RangeNotSatisfiable: no byte lies in the range.
             Unavailable: the file became shorter since it was opened.
             ConnectionError: the answer had begun and could not be finished; it was cut off.
         """
@@ -95,11 +100,7 @@ class Responder:
         if selection.content_range is not None:
             fields[hdrs.CONTENT_RANGE] = selection.content_range
         if selection.status == 416:
-            nothing = {
-                hdrs.CONTENT_RANGE: fields[hdrs.CONTENT_RANGE],
-                hdrs.CACHE_CONTROL: "no-store",
-            }
-            return web.Response(status=416, headers=nothing)
+            raise RangeNotSatisfiable(fields[hdrs.CONTENT_RANGE])
         size = selection.stop - selection.start
         if size <= SMALL:
             data = representation.body.read_at(selection.start, size)

@@ -146,6 +146,9 @@ async def test_ranges(site):
     beyond = await site.get(CAT, login.by_cookie | {"Range": f"bytes={size}-"})
     assert beyond.status == 416
     assert beyond.headers["Content-Range"] == f"bytes */{size}"
+    assert (await beyond.json())["code"] == "range_not_satisfiable"
+    other = await site.get(CAT, login.by_cookie | {"If-Match": '"another"'})
+    assert (other.status, (await other.json())["code"]) == (412, "precondition_failed")
     changed = {"Range": "bytes=0-0", "If-Range": '"another"'}
     assert (await site.get(CAT, login.by_cookie | changed)).status == 200
 
